@@ -1,0 +1,48 @@
+"""Agent sessions on OpenTelemetry.
+
+sessions/         LIFE: what a session is, from its start to its end
+exits/            DEATH: the hooks that notice the end of a process or a provider
+decorators/       functions of any kind as sessions
+instrumentation/  zero-code: what `opentelemetry-instrument` and `agentops-otel run` call
+cli/              the command `agentops-otel`
+runtime.py        joins the parts; the only process-wide state
+api.py            the public functions
+semconv.py        every name that is written
+config.py         every setting
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0.dev0"
+
+from .api import configure, current_session, end_all_sessions, flush, open_sessions, session, start_session
+from .sessions.handle import Session
+from .sessions.state import EndReason, EndState
+
+if TYPE_CHECKING:
+    from .processor import SessionSpanProcessor
+
+__all__ = [
+    "EndReason",
+    "EndState",
+    "Session",
+    "SessionSpanProcessor",
+    "configure",
+    "current_session",
+    "end_all_sessions",
+    "flush",
+    "open_sessions",
+    "session",
+    "start_session",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # The span processor needs the SDK, which is half of the time of this import.
+    if name == "SessionSpanProcessor":
+        from .processor import SessionSpanProcessor
+
+        return SessionSpanProcessor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,80 @@
+"""The settings: one frozen value, and the only place that reads ``os.environ``."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from dataclasses import dataclass
+
+from . import environment_variables as env
+
+_logger = logging.getLogger("agentops_otel")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What can be set, with the defaults."""
+
+    signals: bool = True
+    """End and flush sessions on SIGTERM and SIGHUP where their disposition is the default."""
+
+    exit_timeout: float = 5.0
+    """Seconds that the end of the process may wait for exports."""
+
+    @classmethod
+    def from_environment(cls) -> Config:
+        """Reads ``OTEL_PYTHON_AGENTOPS_*``; a value that makes no sense costs one warning and is the default."""
+        return cls(
+            signals=_boolean(env.OTEL_PYTHON_AGENTOPS_SIGNALS, cls.signals),
+            exit_timeout=_seconds(env.OTEL_PYTHON_AGENTOPS_EXIT_TIMEOUT, cls.exit_timeout),
+        )
+
+
+def exception_signal() -> str:
+    """Where exceptions are recorded: ``""`` (span events), ``"logs"`` or ``"logs/dup"`` (both).
+
+    Follows ``OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN`` of the exception conventions.
+    """
+    words = {word.strip() for word in os.environ.get("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", "").split(",")}
+    return "logs/dup" if "logs/dup" in words else "logs" if "logs" in words else ""
+
+
+def otlp_protocol() -> str:
+    """The OTLP protocol to use where ``OTEL_EXPORTER_OTLP_PROTOCOL`` names none.
+
+    The specification's default is ``http/protobuf``. An endpoint on port 4317, which the specification reserves for
+    gRPC, is taken at its word.
+    """
+    named = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    if named:
+        return named
+    endpoint = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+    return "grpc" if endpoint.rstrip("/").endswith(":4317") else "http/protobuf"
+
+
+def is_set(variable: str) -> bool:
+    """Whether an environment variable has a value; an empty one counts as unset, as the specification says."""
+    return bool(os.environ.get(variable, "").strip())
+
+
+def _boolean(variable: str, default: bool) -> bool:
+    text = os.environ.get(variable, "").strip().lower()
+    if text in ("", "true", "false"):
+        return default if not text else text == "true"
+    _logger.warning("%s must be true or false, not %r; using %s", variable, text, str(default).lower())
+    return default
+
+
+def _seconds(variable: str, default: float) -> float:
+    text = os.environ.get(variable, "").strip()
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if math.isfinite(value) and value >= 0:
+        return value
+    _logger.warning("%s must be a number of seconds, not %r; using %s", variable, text, default)
+    return default

@@ -1,0 +1,1 @@
+"""Decorators: functions, coroutines, generators and async generators as sessions."""

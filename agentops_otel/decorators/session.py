@@ -1,0 +1,57 @@
+"""`session`: a ``with`` block or a decorator."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from types import TracebackType
+from typing import ParamSpec, TypeVar
+
+from ..sessions.handle import Session
+from ..sessions.starting import Plan, location_of
+from .functions import run_in_session
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class SessionScope:
+    """A session that has not started: use it in ``with`` or ``async with``, or as a decorator.
+
+    May be used again; each use is a session of its own. Not for two threads or tasks at the same time in ``with``
+    (each call of a decorated function has its own, there it is fine).
+    """
+
+    __slots__ = ("_entered", "_plan", "_start")
+
+    def __init__(self, start: Callable[[Plan], Session], plan: Plan) -> None:
+        self._start = start
+        self._plan = plan
+        self._entered: list[Session] = []
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Makes each call of ``function`` a session, named after the function where no name was given."""
+        if not callable(function) or inspect.isclass(function):
+            raise TypeError(f"session decorates a function, not {function!r}")
+        name = self._plan.name or getattr(function, "__name__", None) or type(function).__name__
+        plan = dataclasses.replace(self._plan, name=name, location=location_of(function))
+        return run_in_session(function, lambda: self._start(plan))
+
+    def __enter__(self) -> Session:
+        session = self._start(self._plan)
+        self._entered.append(session)
+        return session
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._entered.pop().__exit__(kind, error, traceback)
+
+    async def __aenter__(self) -> Session:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)

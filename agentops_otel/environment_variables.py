@@ -1,0 +1,34 @@
+"""The environment variables this package reads, beside the standard ``OTEL_*`` ones.
+
+Each can also be given to ``opentelemetry-instrument`` as an option, for example ``--agentops_signals false``.
+"""
+
+OTEL_PYTHON_AGENTOPS_SIGNALS = "OTEL_PYTHON_AGENTOPS_SIGNALS"
+"""
+.. envvar:: OTEL_PYTHON_AGENTOPS_SIGNALS
+
+``true`` (default) or ``false``: whether sessions are ended and flushed when the process gets a SIGTERM or SIGHUP
+that nothing else handles. The process dies by the same signal either way.
+"""
+
+OTEL_PYTHON_AGENTOPS_EXIT_TIMEOUT = "OTEL_PYTHON_AGENTOPS_EXIT_TIMEOUT"
+"""
+.. envvar:: OTEL_PYTHON_AGENTOPS_EXIT_TIMEOUT
+
+Seconds, default 5: how long the end of the process may wait for what has not been exported yet.
+"""
+
+OTEL_PYTHON_AGENTOPS_STORE = "OTEL_PYTHON_AGENTOPS_STORE"
+"""
+.. envvar:: OTEL_PYTHON_AGENTOPS_STORE
+
+Directory in which ``agentops-otel run`` keeps sessions when no OTLP endpoint is set. Default: the user's state
+directory.
+"""
+
+OTEL_PYTHON_AGENTOPS_RUN_ID = "OTEL_PYTHON_AGENTOPS_RUN_ID"
+"""
+.. envvar:: OTEL_PYTHON_AGENTOPS_RUN_ID
+
+Set by ``agentops-otel run`` for the program it starts: begins the names of the files this run writes in the store.
+"""

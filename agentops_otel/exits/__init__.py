@@ -1,0 +1,16 @@
+"""DEATH: the hooks by which the end of a process, or of a provider, is noticed.
+
+=====================================  =====================================================
+what happens                           hook
+=====================================  =====================================================
+end of main, ``sys.exit``              `at_exit`
+unhandled exception, Ctrl-C            `excepthook` remembers it, `at_exit` ends the sessions
+SIGTERM, SIGHUP                        `signals`
+``provider.shutdown()``                `provider_shutdown`
+end of a ``multiprocessing`` child     `multiprocessing_child`
+``os.fork``                            `fork`
+=====================================  =====================================================
+
+What leaves a block (an exception, SystemExit, KeyboardInterrupt, cancellation) ends its session right there, and
+what is dropped ends by the leak guard: neither needs a hook.
+"""

@@ -1,0 +1,219 @@
+"""The composition root: builds the parts, joins them, and holds the only process-wide state."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import weakref
+from collections.abc import Iterator
+from time import monotonic
+from typing import Any
+
+from opentelemetry import _logs, trace
+
+from . import __version__, config, semconv
+from .exits.at_exit import AtExit
+from .exits.excepthook import ExceptHook
+from .exits.fork import Fork
+from .exits.multiprocessing_child import MultiprocessingChild
+from .exits.provider_shutdown import ProviderShutdown
+from .exits.signals import Signals
+from .sessions import record as records
+from .sessions.events import SessionEvents
+from .sessions.handle import Session
+from .sessions.registry import Registry
+from .sessions.source import Source
+from .sessions.starting import Plan, start
+from .sessions.state import PROVIDER_SHUTDOWN, Ending, EndReason, EndState
+from .sessions.worker import Worker
+from .shield import Shield
+
+_logger = logging.getLogger("agentops_otel")
+_ATTACHING = Shield("attaching to the TracerProvider")
+_FLUSHING = Shield("flushing")
+_FORKING = Shield("cleaning up in a forked child")
+
+_STUCK = 2.0
+"""Seconds that the exit waits for the worker, which is quick unless somebody's span processor hangs."""
+
+
+class Runtime:
+    """Everything of this package that lives in one process."""
+
+    def __init__(self, settings: config.Config) -> None:
+        self.settings = settings
+        self.worker = Worker()
+        self.registry = Registry(self.worker)
+        self.registry.observers = (SessionEvents(),)
+        self.registry.flush = self.flush
+        self._provider: trace.TracerProvider | None = None
+        """The provider the user chose; None: the global one."""
+        self._sources: weakref.WeakKeyDictionary[trace.TracerProvider, Source] = weakref.WeakKeyDictionary()
+        self._shutdown_hooks: list[ProviderShutdown] = []
+        self._logger_provider: object = None
+        self._excepthook = ExceptHook()
+        self._at_exit = AtExit(self._process_exits)
+        self._multiprocessing = MultiprocessingChild(self._process_exits)
+        self._signals = Signals(self.worker, self._signal_kills, lambda: self.settings.exit_timeout)
+        Fork(self._in_child_after_fork)
+
+    def set(self, **settings: Any) -> None:
+        """Changes the settings that are named."""
+        self.settings = dataclasses.replace(self.settings, **settings)
+        if not self.settings.signals:
+            self._signals.disarm()
+
+    # -- sessions --
+
+    def start(self, plan: Plan) -> Session:
+        source = self._current_source()
+        if source is not None:
+            self._arm()
+        return start(self.registry, source, plan)
+
+    def current(self) -> Session | None:
+        record = self.registry.find(trace.get_current_span().get_span_context().trace_id)
+        if record is None or not (record.is_open or not record.is_owned):
+            return None
+        return self.registry.handle_of(record)
+
+    def open_sessions(self) -> list[Session]:
+        handles = (self.registry.handle_of(record) for record in self.registry.open_records())
+        return [handle for handle in handles if handle is not None]
+
+    def flush(self, timeout: float) -> bool:
+        """Waits until what has ended so far is exported, at most ``timeout`` seconds; false if it was not."""
+        deadline = monotonic() + timeout
+        self.worker.settle(timeout)
+        done: list[bool] = []
+        in_time = self.worker.run_within(
+            max(0.0, deadline - monotonic()), lambda: done.append(self._force_flush(deadline))
+        )
+        return in_time and done == [True]
+
+    # -- providers --
+
+    def provider(self) -> trace.TracerProvider:
+        """The provider that sessions are started with."""
+        return self._provider or trace.get_tracer_provider()
+
+    def use(self, provider: trace.TracerProvider) -> None:
+        """Starts sessions with this provider from now on."""
+        self._provider = provider
+        self.install(provider)
+
+    def install(self, provider: trace.TracerProvider) -> Source:
+        """Puts the session span processor on a provider; once per provider, whoever calls it."""
+        source = self._meet(provider)
+        source.attach()
+        self._arm()
+        return source
+
+    def release(self) -> None:
+        """Gives every hook back; what is open stays open. The next session, or `install`, takes them again."""
+        self._signals.disarm()
+        self._excepthook.uninstall()
+        self._at_exit.disarm()
+        for hook in self._shutdown_hooks:
+            hook.undo()
+        self._shutdown_hooks.clear()
+        self._sources.clear()
+        self._logger_provider = None
+
+    def processor_added(self) -> None:
+        """Somebody makes a session span processor, so there is a provider whose exit comes after ours."""
+        self._at_exit.arm()
+        self._arm()
+
+    def _current_source(self) -> Source | None:
+        provider = self.provider()
+        source = self._sources.get(provider)
+        if source is None and is_sdk(provider):
+            source = self._meet(provider)
+        return source
+
+    def _meet(self, provider: trace.TracerProvider) -> Source:
+        source = self._sources.get(provider)
+        if source is None:
+            weakly = weakref.ref(provider)
+            source = Source(provider.get_tracer(semconv.SCOPE, __version__), lambda: self._add_processor(weakly()))
+            met = source
+            self._sources[provider] = source
+            with _ATTACHING:
+                self._shutdown_hooks.append(ProviderShutdown(provider, lambda: self._provider_shuts_down(met)))
+            self._at_exit.arm()  # before the provider's own exit callback
+        return source
+
+    def _add_processor(self, provider: Any) -> None:
+        with _ATTACHING:
+            if provider is not None:
+                from .processor import SessionSpanProcessor
+
+                provider.add_span_processor(SessionSpanProcessor())
+
+    def _arm(self) -> None:
+        logger_provider = _logs.get_logger_provider()
+        if logger_provider is not self._logger_provider:
+            self._logger_provider = logger_provider
+            self._at_exit.arm()  # before this one's exit callback, too
+        self._excepthook.install()
+        self._multiprocessing.arm()
+        if self.settings.signals:
+            self._signals.arm()
+
+    # -- ends --
+
+    def _process_exits(self) -> None:
+        self._end_everything(self._excepthook.ending())
+        if not self.flush(self.settings.exit_timeout):
+            _logger.warning(
+                "the program ends, but exporting its last spans took longer than %s s (%s)",
+                self.settings.exit_timeout,
+                "OTEL_PYTHON_AGENTOPS_EXIT_TIMEOUT",
+            )
+
+    def _signal_kills(self, name: str) -> None:
+        self.registry.end_everything(Ending(EndState.UNKNOWN, EndReason.SIGNAL, signal=name))
+        self.registry.wait_until_written(_STUCK)
+        self._force_flush(monotonic() + self.settings.exit_timeout)
+
+    def _provider_shuts_down(self, source: Source) -> None:
+        self._end_everything(PROVIDER_SHUTDOWN, source)
+
+    def _end_everything(self, ending: Ending, source: Source | None = None) -> None:
+        self.worker.settle(_STUCK)  # what was dropped before has its own reason
+        self.registry.end_everything(ending, source)
+        self.worker.settle(_STUCK)
+        self.registry.wait_until_written(_STUCK)
+
+    def _force_flush(self, deadline: float) -> bool:
+        flushed = True
+        for provider in self._to_flush():
+            left = int((deadline - monotonic()) * 1000)
+            if left <= 0:
+                return False
+            with _FLUSHING:
+                flushed = provider.force_flush(left) is not False and flushed
+        return flushed
+
+    def _to_flush(self) -> Iterator[Any]:
+        yield from list(self._sources)
+        logger_provider = _logs.get_logger_provider()
+        if hasattr(logger_provider, "force_flush"):
+            yield logger_provider
+
+    def _in_child_after_fork(self) -> None:
+        with _FORKING:
+            records.in_child_after_fork()
+            self.worker.in_child_after_fork()
+            self.registry.in_child_after_fork()
+            self._signals.in_child_after_fork()
+            self._multiprocessing.in_child_after_fork()
+
+
+def is_sdk(provider: object) -> bool:
+    """Whether this is a provider that takes span processors, not the API's no-op or proxy."""
+    return callable(getattr(provider, "add_span_processor", None))
+
+
+runtime = Runtime(config.Config.from_environment())

@@ -1,0 +1,118 @@
+"""Checks of what users pass in: a TypeError or ValueError that names the argument, at the call."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from opentelemetry.util.types import AttributeValue
+
+from .state import EndReason, EndState
+
+MAX_ID_LENGTH = 256
+"""Longest id, in characters, that is accepted."""
+
+E = TypeVar("E", EndState, EndReason)
+
+
+def text(argument: str, value: object) -> str:
+    """A string that is not empty."""
+    if not isinstance(value, str):
+        raise TypeError(f"{argument} must be a string, not {_kind(value)}")
+    if not value:
+        raise ValueError(f"{argument} must not be empty")
+    return value
+
+
+def optional_text(argument: str, value: object) -> str | None:
+    return None if value is None else text(argument, value)
+
+
+def optional_id(argument: str, value: object) -> str | None:
+    """An id: printable characters, at most `MAX_ID_LENGTH` of them."""
+    if value is None:
+        return None
+    value = text(argument, value)
+    if len(value) > MAX_ID_LENGTH:
+        raise ValueError(f"{argument} must not be longer than {MAX_ID_LENGTH} characters, and has {len(value)}")
+    if not value.isprintable():
+        raise ValueError(f"{argument} must not have control characters: {value!r}")
+    return value
+
+
+def tags(argument: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise TypeError(f"{argument} must be a sequence of strings, not {_kind(value)}")
+    return tuple(text(f"each of {argument}", tag) for tag in value)
+
+
+def attributes(argument: str, value: object) -> dict[str, AttributeValue]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{argument} must be a mapping, not {_kind(value)}")
+    return {
+        text(f"each key of {argument}", key): attribute(f"{argument}[{key!r}]", item) for key, item in value.items()
+    }
+
+
+def attribute(argument: str, value: object) -> AttributeValue:
+    """A value that OpenTelemetry takes: a string, bool, int or float, or a sequence of one of these."""
+    if isinstance(value, (str, bool, int, float)):
+        return value
+    if isinstance(value, (list, tuple)):
+        kinds = {type(item) for item in value}
+        if len(kinds) <= 1 and all(isinstance(item, (str, bool, int, float)) for item in value):
+            return tuple(value)
+        raise TypeError(f"{argument} must have strings, bools, ints or floats, all of one type")
+    raise TypeError(f"{argument} must be a string, bool, int, float or a sequence of one of these, not {_kind(value)}")
+
+
+def seconds(argument: str, value: object, *, zero: bool = False) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{argument} must be a number of seconds, not {_kind(value)}")
+    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+        raise ValueError(
+            f"{argument} must be a {'non-negative' if zero else 'positive'} number of seconds, not {value}"
+        )
+    return float(value)
+
+
+def optional_seconds(argument: str, value: object) -> float | None:
+    return None if value is None else seconds(argument, value)
+
+
+def choice(argument: str, value: object, kind: type[E]) -> E:
+    """A member of an enumeration, or its value as a string."""
+    if not isinstance(value, str):
+        raise TypeError(f"{argument} must be a string or a member of {kind.__name__}, not {_kind(value)}")
+    try:
+        return kind(value)
+    except ValueError:
+        known = ", ".join(repr(member.value) for member in kind)
+        raise ValueError(f"{argument} must be one of {known}, not {value!r}") from None
+
+
+def boolean(argument: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{argument} must be True or False, not {_kind(value)}")
+    return value
+
+
+def exception(argument: str, value: object) -> BaseException:
+    if not isinstance(value, BaseException):
+        raise TypeError(f"{argument} must be an exception, not {_kind(value)}")
+    return value
+
+
+def instance_with(argument: str, value: Any, *methods: str) -> Any:
+    """An object that has these methods."""
+    for method in methods:
+        if not callable(getattr(value, method, None)):
+            raise TypeError(f"{argument} must have a method {method}(), and {_kind(value)} has none")
+    return value
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__

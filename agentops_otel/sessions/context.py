@@ -1,0 +1,86 @@
+"""Which session is current: sessions in OpenTelemetry's context."""
+
+from __future__ import annotations
+
+import contextlib
+from contextvars import Token
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from opentelemetry import context, trace
+
+from .record import Record
+
+if TYPE_CHECKING:
+    from .handle import Session
+
+
+def restore(record: Record, *, also_from_children: bool = False) -> None:
+    """Makes current what was current before the session, if the session still is current here.
+
+    ``also_from_children``: also when a span of the session is current that somebody did not detach; for the end
+    of a block, which puts back what was there at its beginning.
+    """
+    # Not by a token: an end may come in another thread, task or generator step than the start, where a token is
+    # refused (and OpenTelemetry's `detach` writes a traceback to the log).
+    current = trace.get_current_span()
+    if current is record or (
+        also_from_children and current.get_span_context().trace_id == record.lasting_context.trace_id
+    ):
+        outer = live_outer(record.outer)
+        context.attach(trace.set_span_in_context(outer if outer is not None else trace.INVALID_SPAN))
+
+
+def live_outer(span: trace.Span | None) -> trace.Span | None:
+    """``span``, or where it is a session that is over, what was current before that; None for no span."""
+    outer = _skip_dead(span)
+    if isinstance(outer, Record):
+        # Sessions that overlap without being nested would hold each other in an endless chain.
+        outer.outer = _skip_dead(outer.outer)
+    return outer
+
+
+def _skip_dead(span: trace.Span | None) -> trace.Span | None:
+    while isinstance(span, Record) and not span.live_context.is_valid:
+        span = span.outer
+    return None if span is trace.INVALID_SPAN else span
+
+
+class Attachment:
+    """Makes a session current in this thread or task for the time of a block; holds the handle meanwhile."""
+
+    __slots__ = ("_handle", "_record", "_token")
+
+    def __init__(self, handle: Session, record: Record) -> None:
+        self._handle = handle
+        self._record = record
+        self._token: Token[context.Context] | None = None
+
+    def __enter__(self) -> Session:
+        self._token = context.attach(trace.set_span_in_context(self._record))
+        return self._handle
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        token, self._token = self._token, None
+        if token is not None:
+            detach_quietly(token)
+
+    async def __aenter__(self) -> Session:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+
+def detach_quietly(token: Token[context.Context]) -> None:
+    """Detaches a context token if this is still the context it was made in; otherwise there is nothing to undo."""
+    variable = getattr(token, "var", None)
+    if variable is None:  # a runtime context that is not made of contextvars
+        context.detach(token)
+        return
+    with contextlib.suppress(ValueError):
+        variable.reset(token)

@@ -1,0 +1,83 @@
+"""The writing of an end: what stands on a root span, and on a descendant that nobody else ended."""
+
+from __future__ import annotations
+
+from time import time_ns
+
+from opentelemetry import trace
+from opentelemetry.trace import Status, StatusCode
+
+from .. import semconv
+from ..shield import Shield, text_of
+from .exceptions import error_type, record_exception
+from .record import answer_invalid
+from .state import Ending, EndState
+
+_WRITING = Shield("writing how a session ended")
+_ENDING_ROOT = Shield("ending the root span of a session")
+_ENDING_SPAN = Shield("ending a span that was left open in a session")
+
+
+def time_of_end(root: trace.Span, ending: Ending) -> int:
+    """When the session ended, in nanoseconds; never before it began."""
+    return max(ending.time or time_ns(), getattr(root, "start_time", None) or 0)
+
+
+def end_root(root: trace.Span, ending: Ending, end_time: int) -> None:
+    """Writes state, reason and status on a root span and ends it."""
+    with _WRITING:
+        if root.is_recording():
+            _write(root, ending)
+    with _ENDING_ROOT:
+        root.end(end_time)
+
+
+def end_descendant(span: trace.Span, ending: Ending, end_time: int) -> None:
+    """Ends a span that was open when its session, or its last reference, went; marks it with the reason."""
+    with _ENDING_SPAN:
+        if span.is_recording():
+            span.set_attribute(semconv.END_REASON, ending.reason.value)
+            if ending.signal is not None:
+                span.set_attribute(semconv.EXIT_SIGNAL, ending.signal)
+            span.end(max(end_time, getattr(span, "start_time", None) or 0))
+            answer_invalid(span)
+
+
+def location(root: trace.Span | None) -> tuple[str, int]:
+    """File and line at which the session was started."""
+    attributes = getattr(root, "attributes", None) or {}
+    return (
+        str(attributes.get(semconv.CODE_FILE_PATH, "<unknown>")),
+        int(attributes.get(semconv.CODE_LINE_NUMBER, 0)),
+    )
+
+
+def _write(root: trace.Span, ending: Ending) -> None:
+    attributes: dict[str, str] = {
+        semconv.END_STATE: ending.state.value,
+        semconv.END_REASON: ending.reason.value,
+    }
+    if ending.signal is not None:
+        attributes[semconv.EXIT_SIGNAL] = ending.signal
+    if ending.state is EndState.ERROR:
+        error = ending.exception
+        if error is not None:
+            attributes[semconv.ERROR_TYPE] = error_type(error)
+            root.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {text_of(error)}"))
+        else:
+            attributes[semconv.ERROR_TYPE] = _last_recorded(root)
+            root.set_status(Status(StatusCode.ERROR))
+    elif ending.said_success:
+        root.set_status(Status(StatusCode.OK))
+    root.set_attributes(attributes)
+    if ending.exception is not None:
+        record_exception(root, ending.exception)
+
+
+def _last_recorded(root: trace.Span) -> str:
+    """Type of the exception that was recorded last, for a session of which the caller says that it failed."""
+    for event in reversed(getattr(root, "events", ())):
+        kind = (event.attributes or {}).get(semconv.EXCEPTION_TYPE)
+        if kind is not None:
+            return str(kind)
+    return semconv.ERROR_TYPE_OTHER

@@ -1,0 +1,84 @@
+"""Log events of a session, by the OpenTelemetry session conventions: ``session.start`` and ``session.end``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import time_ns
+
+from opentelemetry import _logs, trace
+from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.util.types import AttributeValue
+
+from .. import semconv
+from .record import Record
+from .state import Ending, EndState
+
+
+def emit(
+    name: str,
+    attributes: Mapping[str, AttributeValue],
+    span_context: trace.SpanContext,
+    *,
+    time: int | None = None,
+    is_error: bool = False,
+) -> None:
+    """Emits a log event with the given span as its context, if the program has an SDK LoggerProvider."""
+    provider = _logs.get_logger_provider()
+    if not hasattr(provider, "force_flush"):  # the API's no-op and proxy: nobody would get the record
+        return
+    severity = SeverityNumber.ERROR if is_error else SeverityNumber.INFO
+    provider.get_logger(semconv.SCOPE).emit(
+        LogRecord(
+            timestamp=time if time is not None else time_ns(),
+            severity_number=severity,
+            severity_text=severity.name,
+            event_name=name,
+            attributes=dict(attributes),
+            context=trace.set_span_in_context(trace.NonRecordingSpan(span_context)),
+        )
+    )
+
+
+class SessionEvents:
+    """Observer of the registry that emits the two events.
+
+    `session.start` goes out at once, so that a backend sees a running session, and one that was lost.
+    """
+
+    def session_started(self, record: Record) -> None:
+        if record.lasting_context.trace_flags.sampled:
+            start_time = getattr(record.span, "start_time", None)
+            emit(semconv.EVENT_SESSION_START, _ids(record), record.lasting_context, time=start_time)
+
+    def session_ended(self, record: Record, ending: Ending, end_time: int) -> None:
+        if not record.lasting_context.trace_flags.sampled:
+            return
+        attributes: dict[str, AttributeValue] = {
+            **_ids(record),
+            semconv.END_STATE: ending.state.value,
+            semconv.END_REASON: ending.reason.value,
+            semconv.DURATION: max(0, end_time - (getattr(record.span, "start_time", None) or end_time)) / 1e9,
+        }
+        if ending.signal is not None:
+            attributes[semconv.EXIT_SIGNAL] = ending.signal
+        if record.totals is not None:
+            attributes.update(record.totals.attributes())
+        emit(
+            semconv.EVENT_SESSION_END,
+            attributes,
+            record.lasting_context,
+            time=end_time,
+            is_error=ending.state is EndState.ERROR,
+        )
+
+
+def _ids(record: Record) -> dict[str, AttributeValue]:
+    ids: dict[str, AttributeValue] = {semconv.SESSION_ID: record.session_id}
+    previous = (getattr(record.span, "attributes", None) or {}).get(semconv.SESSION_PREVIOUS_ID)
+    if previous is not None:
+        ids[semconv.SESSION_PREVIOUS_ID] = previous
+    if record.conversation_id is not None:
+        ids[semconv.GEN_AI_CONVERSATION_ID] = record.conversation_id
+    if record.user_id is not None:
+        ids[semconv.USER_ID] = record.user_id
+    return ids

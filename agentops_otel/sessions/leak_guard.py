@@ -1,0 +1,81 @@
+"""The leak guard: notices handles and spans that became garbage while they were open.
+
+A finalizer may run anywhere, also while this very thread holds a span's lock or the batch processor's event lock.
+So the callbacks here do one thing: post a job with the time of death to the worker.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from time import time_ns
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+
+from .record import Record
+from .worker import Worker
+
+if TYPE_CHECKING:
+    from .handle import Session
+
+
+class SpanWatch(weakref.ref[trace.Span]):
+    """A weak reference to an open span that keeps what the span knows, so that it can end after its death.
+
+    A plain weak reference costs a tenth of a `weakref.finalize`, which matters for every span.
+    """
+
+    __slots__ = ("kind", "record", "span_id", "state")
+
+    kind: type[trace.Span]
+    record: Record
+    span_id: int
+    state: dict[str, Any]
+
+    def revive(self) -> trace.Span:
+        """The span, or, if it is gone, a new object of its class with its state: ending it exports it as usual."""
+        span = self()
+        if span is None:
+            span = self.kind.__new__(self.kind)
+            span.__dict__ = self.state
+        return span
+
+
+class LeakGuard:
+    """Has ``handle_died(record, time)`` and ``span_died(watch, time)`` called by the worker."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        handle_died: Callable[[Record, int], object],
+        span_died: Callable[[SpanWatch, int], object],
+    ) -> None:
+        self._worker = worker
+        self._handle_died = handle_died
+        self._span_died = span_died
+        self._handle_finalized_callback = self._handle_finalized  # one bound method, not one a session
+        self._span_finalized_callback = self._span_finalized
+
+    def watch_handle(self, handle: Session, record: Record) -> None:
+        """From now on, dropping ``handle`` ends the session of ``record``."""
+        finalizer = weakref.finalize(handle, self._handle_finalized_callback, record)
+        # The exit has a path of its own: finalizers run at exit in an order nobody chose, often after the
+        # provider's shutdown.
+        finalizer.atexit = False
+        record.finalizer = finalizer
+
+    def watch_span(self, span: trace.Span, span_id: int, record: Record) -> None:
+        """Keeps an open span of the session until it has ended (the watch is in ``record.spans`` so long)."""
+        watch = SpanWatch(span, self._span_finalized_callback)
+        watch.kind = type(span)
+        watch.state = span.__dict__
+        watch.span_id = span_id
+        watch.record = record
+        record.spans[span_id] = watch
+
+    def _handle_finalized(self, record: Record) -> None:
+        self._worker.post(self._handle_died, record, time_ns())
+
+    def _span_finalized(self, watch: weakref.ref[trace.Span]) -> None:
+        self._worker.post(self._span_died, watch, time_ns())

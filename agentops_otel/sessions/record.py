@@ -1,0 +1,203 @@
+"""The record: what must outlive the handle, and what contexts hold in its place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+from opentelemetry.trace.status import Status, StatusCode
+from opentelemetry.util import types
+
+from .. import semconv
+
+if TYPE_CHECKING:
+    import weakref
+
+    from .handle import Session
+    from .leak_guard import SpanWatch
+    from .limits import Limits
+    from .source import Source
+    from .totals import Totals
+
+_process = os.getpid()
+"""The pid, cached: one shared int in every record."""
+
+
+def in_child_after_fork() -> None:
+    global _process
+    _process = os.getpid()
+
+
+class Record(trace.Span):
+    """One session, from its start to the last of its spans.
+
+    The registry holds it while the session is open. It is also the span that contexts hold for the session: while
+    the session is open it answers with the root's span context and forwards to the root; afterwards it answers with
+    an invalid one, so that a span started in such a context is a root of its own, whoever kept the context. A
+    context must not hold the handle (a leak could never be seen), and one object for both is what 100,000 open
+    sessions can afford.
+    """
+
+    __slots__ = (
+        "conversation_id",
+        "finalizer",
+        "is_open",
+        "lasting_context",
+        "limits",
+        "live_context",
+        "name",
+        "outer",
+        "owner",
+        "session_id",
+        "source",
+        "span",
+        "spans",
+        "totals",
+        "user_id",
+    )
+
+    def __init__(
+        self,
+        source: Source | None,
+        name: str | None,
+        session_id: str,
+        conversation_id: str | None = None,
+        user_id: str | None = None,
+        outer: trace.Span | None = None,
+    ) -> None:
+        self.source = source
+        self.name = name
+        self.session_id = session_id
+        self.conversation_id = conversation_id
+        self.user_id = user_id
+        self.outer = outer
+        """The span that was current at the start, to go back to at the end."""
+        self.span: trace.Span | None = None
+        """The root; None until it has started, a non-recording stand-in when the session is over."""
+        self.live_context = trace.INVALID_SPAN_CONTEXT
+        """What contexts see: the root's span context as long as they may adopt children for it."""
+        self.lasting_context = trace.INVALID_SPAN_CONTEXT
+        """The root's span context, for good."""
+        self.is_open = False
+        """Open, and this process may end it."""
+        self.spans: dict[int, SpanWatch] = {}
+        """The open descendants by span id, in the order of their starts (so the deepest is the last)."""
+        self.totals: Totals | None = None
+        self.limits: Limits | None = None
+        self.finalizer: weakref.finalize[[Record], Session] | None = None
+        self.owner = _process
+
+    def born(self, span: trace.Span) -> None:
+        """The root has started."""
+        self.span = span
+        self.lasting_context = self.live_context = span.get_span_context()
+
+    @property
+    def is_owned(self) -> bool:
+        """False in a process that was forked from the one that started the session."""
+        return self.owner == _process
+
+    def close(self) -> None:
+        """From now on no context adopts children for this session."""
+        self.is_open = False
+        self.live_context = trace.INVALID_SPAN_CONTEXT
+
+    def bury(self) -> None:
+        """Lets go of the root, which may hold a lot while a forgotten context still holds the record."""
+        self.span = trace.NonRecordingSpan(self.lasting_context)
+
+    def leave_to_owner(self) -> None:
+        """Makes an inherited record, in a forked child, one of a session that lives elsewhere.
+
+        Its spans belong to the parent: their end in the child is ignored, or they would arrive twice.
+        """
+        self.is_open = False
+        for watch in self.spans.values():
+            span = watch()
+            if span is not None:
+                ignore_end(span)
+        if self.span is not None:
+            ignore_end(self.span)
+            self.span = trace.NonRecordingSpan(self.lasting_context)
+        self.spans = {}
+        if self.finalizer is not None:
+            self.finalizer.detach()
+
+    # -- the span that contexts hold --
+
+    def get_span_context(self) -> trace.SpanContext:
+        return self.live_context
+
+    def is_recording(self) -> bool:
+        return self.is_open and self._root.is_recording()
+
+    def end(self, end_time: int | None = None) -> None:
+        """Ends the root span; the span processor sees it, and then the session is over."""
+        self._root.end(end_time)
+
+    def set_attribute(self, key: str, value: types.AttributeValue) -> None:
+        self._root.set_attribute(key, value)
+
+    def set_attributes(self, attributes: Mapping[str, types.AttributeValue]) -> None:
+        self._root.set_attributes(attributes)
+
+    def add_event(self, name: str, attributes: types.Attributes = None, timestamp: int | None = None) -> None:
+        self._root.add_event(name, attributes, timestamp)
+
+    def add_link(self, context: trace.SpanContext, attributes: types.Attributes = None) -> None:
+        self._root.add_link(context, attributes)
+
+    def update_name(self, name: str) -> None:
+        self._root.update_name(name)
+
+    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+        self._root.set_status(status, description)
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: types.Attributes = None,
+        timestamp: int | None = None,
+        escaped: bool = False,
+    ) -> None:
+        self._root.record_exception(exception, attributes, timestamp, escaped)
+
+    @property
+    def _root(self) -> trace.Span:
+        # A root that has ended says so on the log when it is written to; after the end there is nothing to forward.
+        span = self.span
+        return span if span is not None and self.is_open else trace.INVALID_SPAN
+
+    def __getattr__(self, name: str) -> Any:
+        # What instrumentations read from an SDK span beyond the API: attributes, start_time, kind, parent, ...
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._root, name)
+
+    def __repr__(self) -> str:
+        return f"<session {self.name!r} {self.session_id}>"
+
+
+def ignore_end(span: trace.Span) -> None:
+    """Makes ending this one span object do nothing."""
+    span.end = _nothing  # type: ignore[method-assign]
+
+
+def answer_invalid(span: trace.Span) -> None:
+    """Makes this one ended span object a parent to nobody: spans started under it are roots of their own."""
+    span.get_span_context = _invalid_context  # type: ignore[method-assign]
+
+
+def _nothing(end_time: int | None = None) -> None:
+    return None
+
+
+def _invalid_context() -> trace.SpanContext:
+    return trace.INVALID_SPAN_CONTEXT
+
+
+def span_name(name: str | None) -> str:
+    """Name of a session's root span."""
+    return f"{semconv.SESSION_OPERATION} {name}" if name else semconv.SESSION_OPERATION

@@ -1,0 +1,255 @@
+"""The registry: every session of this process, and who may end it."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from time import time_ns
+from typing import Protocol
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import Span as SdkSpan
+
+from .. import semconv
+from ..shield import Shield
+from . import ending as ends
+from .handle import Session
+from .leak_guard import LeakGuard, SpanWatch
+from .record import Record
+from .state import COMPLETED, TIMEOUT, Ending, EndReason, EndState
+from .totals import Totals
+from .worker import Worker
+
+_OBSERVING = Shield("telling an observer of sessions")
+_WARNING = Shield("warning of a session that nobody ended")
+
+
+class Observer(Protocol):
+    """Told of sessions on the thread that starts or ends them; must be quick and may raise nothing."""
+
+    def session_started(self, record: Record) -> None: ...
+
+    def session_ended(self, record: Record, ending: Ending, end_time: int) -> None: ...
+
+
+class Registry:
+    """The sessions of this process, by trace id (a session is a trace of its own).
+
+    There is no lock: ending is claimed by one atomic ``dict.pop``, so it may be tried from anywhere, any number of
+    times, and one wins. Nothing on the path of a span depends on how many sessions there are.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.guard = LeakGuard(worker, self._handle_died, self._span_died)
+        self.observers: tuple[Observer, ...] = ()
+        self.flush: Callable[[float], bool] = lambda timeout: True
+        """Waits until what has been recorded is exported, at most so many seconds."""
+        self._open: dict[int, Record] = {}
+        self._over: dict[int, Record] = {}
+        """Sessions that are not open any more but still have spans here: descendants that outlive their root, and
+        in a forked child the sessions of the parent."""
+        self._ending: dict[int, Record] = {}
+        """Claimed, but not yet written."""
+
+    # -- looking --
+
+    def find(self, trace_id: int) -> Record | None:
+        """The session that a span of this trace belongs to."""
+        return self._open.get(trace_id) or self._over.get(trace_id)
+
+    def open_records(self) -> list[Record]:
+        return list(self._open.values())
+
+    def handle_of(self, record: Record) -> Session | None:
+        """The user's handle; for a session that another process owns a new one; None when nobody holds it."""
+        if not record.is_owned:
+            return Session(self, record)
+        found = record.finalizer.peek() if record.finalizer is not None else None
+        return found[0] if found is not None else None
+
+    # -- starting --
+
+    def opened(self, record: Record) -> None:
+        """The root of ``record`` has started."""
+        record.is_open = True
+        self._open[record.lasting_context.trace_id] = record
+
+    def announce(self, record: Record) -> None:
+        for observer in self.observers:
+            with _OBSERVING:
+                observer.session_started(record)
+
+    # -- spans in sessions --
+
+    def span_started(self, record: Record, span: SdkSpan, span_id: int) -> None:
+        """A span started in a session: it gets the session's ids and is kept until it ends."""
+        if span_id in record.spans or span_id == record.lasting_context.span_id:
+            return
+        self.guard.watch_span(span, span_id, record)
+        if record.limits is not None:
+            record.limits.touch()
+        present = span.attributes or {}
+        if semconv.SESSION_ID not in present:
+            span.set_attribute(semconv.SESSION_ID, record.session_id)
+        if record.conversation_id is not None and semconv.GEN_AI_CONVERSATION_ID not in present:
+            span.set_attribute(semconv.GEN_AI_CONVERSATION_ID, record.conversation_id)
+        if record.user_id is not None and semconv.USER_ID not in present:
+            span.set_attribute(semconv.USER_ID, record.user_id)
+        if not record.is_open:
+            # The session may have been forgotten since the span looked for it.
+            self._over.setdefault(record.lasting_context.trace_id, record)
+            if not record.is_owned:
+                self.worker.ensure()
+
+    def span_ended(self, record: Record, span: ReadableSpan, span_id: int) -> None:
+        if record.spans.pop(span_id, None) is None:
+            if span_id == record.lasting_context.span_id and record.is_open:
+                self._root_ended_by_somebody(record, span)
+            return
+        if record.limits is not None:
+            record.limits.touch()
+        totals = record.totals
+        if totals is None:
+            totals = record.totals = Totals()
+        if totals.add(span):
+            root = record.span
+            if root is not None and root.is_recording():
+                root.set_attributes(totals.attributes())
+        if not record.is_open:
+            self._forget_if_done(record)
+
+    # -- ending --
+
+    def claim(self, record: Record) -> bool:
+        """Takes the right, and the duty, to end a session. Safe in finalizers and signal handlers."""
+        trace_id = record.lasting_context.trace_id
+        if self._open.pop(trace_id, None) is None:
+            return False
+        self._ending[trace_id] = self._over[trace_id] = record
+        record.close()
+        return True
+
+    def end(self, record: Record, ending: Ending) -> bool:
+        """Ends a session here and now; false if it was not open."""
+        if not self.claim(record):
+            return False
+        self._finish(record, ending)
+        return True
+
+    def end_soon(self, record: Record, ending: Ending) -> bool:
+        """Ends a session without taking a lock here: it is over at once, its spans are written by the worker."""
+        if not self.claim(record):
+            return False
+        self.worker.post(self._finish, record, ending)
+        return True
+
+    def end_all(self, ending: Ending, source: object = None) -> int:
+        """Ends the open sessions (of one source); returns how many."""
+        return sum(
+            self.end(record, ending) for record in self.open_records() if source is None or record.source is source
+        )
+
+    def end_everything(self, ending: Ending, source: object = None) -> None:
+        """Ends the open sessions and whatever descendants of earlier ones are still open (of one source)."""
+        self.end_all(ending, source)
+        for record in list(self._over.values()):
+            if source is None or record.source is source:
+                self._end_descendants(record, ending, time_ns())
+
+    def wait_until_written(self, timeout: float) -> None:
+        """Waits until what other threads have claimed is written."""
+        deadline = time.monotonic() + timeout
+        while self._ending and time.monotonic() < deadline:
+            time.sleep(0.002)
+
+    def in_child_after_fork(self) -> None:
+        """The sessions belong to the parent; what the child does in their contexts still belongs to them."""
+        inherited = {**self._over, **self._open}
+        self._open = {}
+        self._ending = {}
+        self._over = inherited
+        for record in inherited.values():
+            record.leave_to_owner()
+
+    def _finish(self, record: Record, ending: Ending) -> None:
+        root = record.span
+        assert root is not None
+        if record.finalizer is not None:
+            record.finalizer.detach()
+        if record.limits is not None and record.limits.timer is not None:
+            self.worker.cancel(record.limits.timer)
+        end_time = ends.time_of_end(root, ending)
+        if not ending.is_normal:
+            self._end_descendants(record, ending, end_time)
+        ends.end_root(root, ending, end_time)
+        self._ended(record, ending, end_time)
+
+    def _ended(self, record: Record, ending: Ending, end_time: int) -> None:
+        for observer in self.observers:
+            with _OBSERVING:
+                observer.session_ended(record, ending, end_time)
+        record.bury()
+        self._ending.pop(record.lasting_context.trace_id, None)
+        self._forget_if_done(record)
+
+    def _root_ended_by_somebody(self, record: Record, span: ReadableSpan) -> None:
+        # Code that got hold of the root span itself ended it: all that is left is to know it.
+        if self.claim(record):
+            if record.finalizer is not None:
+                record.finalizer.detach()
+            self._ended(record, COMPLETED, span.end_time or time_ns())
+
+    def _forget_if_done(self, record: Record) -> None:
+        trace_id = record.lasting_context.trace_id
+        if record.spans or not record.is_owned or trace_id in self._ending:
+            return
+        self._over.pop(trace_id, None)
+        if record.spans:  # one started meanwhile
+            self._over[trace_id] = record
+
+    def _end_descendants(self, record: Record, ending: Ending, end_time: int) -> None:
+        # A span starts after its parent, so the order of starts backwards is deepest first.
+        for watch in reversed(list(record.spans.values())):
+            self._end_descendant(watch, ending, end_time)
+
+    def _end_descendant(self, watch: SpanWatch, ending: Ending, end_time: int) -> None:
+        ends.end_descendant(watch.revive(), ending, end_time)
+        watch.record.spans.pop(watch.span_id, None)  # also when somebody's processor kept us from hearing of it
+
+    # -- what the worker is told --
+
+    def _handle_died(self, record: Record, died: int) -> None:
+        root = record.span
+        location = ends.location(root)
+        if not self.end(record, Ending(EndState.UNKNOWN, EndReason.GARBAGE_COLLECTED, time=died)):
+            return
+        with _WARNING:
+            # With a registry of its own, so that a million leaks do not fill the one of the module.
+            warnings.warn_explicit(
+                f"session {record.name!r} was never ended: nobody holds it any longer",
+                ResourceWarning,
+                *location,
+                registry={},
+            )
+
+    def _span_died(self, watch: SpanWatch, died: int) -> None:
+        record = watch.record
+        if watch.span_id in record.spans:
+            self._end_descendant(watch, Ending(EndState.UNKNOWN, EndReason.GARBAGE_COLLECTED, time=died), died)
+            self._forget_if_done(record)
+
+    def watch_time(self, record: Record) -> None:
+        """Ends the session when its time limits say so."""
+        limits = record.limits
+        if limits is not None:
+            limits.timer = self.worker.post_at(limits.deadline(), lambda: self._time_is_up(record))
+
+    def _time_is_up(self, record: Record) -> None:
+        if record.limits is None or not record.is_open:
+            return
+        if record.limits.deadline() > time.monotonic():  # there was activity since
+            self.watch_time(record)
+        else:
+            self.end(record, TIMEOUT)

@@ -1,0 +1,169 @@
+"""The start of a session: its root span, its record, its handle."""
+
+from __future__ import annotations
+
+import functools
+import secrets
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any
+
+from opentelemetry import context, trace
+from opentelemetry.util.types import AttributeValue
+
+from .. import semconv
+from ..shield import Shield
+from . import arguments
+from .context import live_outer
+from .handle import Session
+from .limits import Limits
+from .record import Record, span_name
+from .registry import Registry
+from .source import Source
+
+_STARTING = Shield("starting the root span of a session")
+_PACKAGE = __name__.partition(".")[0]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The checked arguments of a session that has not started yet."""
+
+    name: str | None = None
+    id: str | None = None
+    conversation_id: str | None = None
+    user_id: str | None = None
+    attributes: dict[str, AttributeValue] = field(default_factory=dict)
+    idle_timeout: float | None = None
+    max_duration: float | None = None
+    location: Callable[[], dict[str, AttributeValue]] | None = None
+    """Where it is started; None: where `start` is called from."""
+
+    @classmethod
+    def checked(
+        cls,
+        name: object,
+        *,
+        id: object,
+        conversation_id: object,
+        user_id: object,
+        tags: object,
+        attributes: object,
+        previous_id: object,
+        idle_timeout: object,
+        max_duration: object,
+    ) -> Plan:
+        """A plan from what a user passed in; TypeError or ValueError that names the argument."""
+        said = arguments.attributes("attributes", attributes)
+        tagged = arguments.tags("tags", tags)
+        if tagged:
+            said[semconv.TAGS] = tagged
+        previous = arguments.optional_id("previous_id", previous_id)
+        if previous is not None:
+            said[semconv.SESSION_PREVIOUS_ID] = previous
+        return cls(
+            name=arguments.optional_text("name", name),
+            id=arguments.optional_id("id", id),
+            conversation_id=arguments.optional_id("conversation_id", conversation_id),
+            user_id=arguments.optional_id("user_id", user_id),
+            attributes=said,
+            idle_timeout=arguments.optional_seconds("idle_timeout", idle_timeout),
+            max_duration=arguments.optional_seconds("max_duration", max_duration),
+        )
+
+
+def start(registry: Registry, source: Source | None, plan: Plan) -> Session:
+    """Starts a session and makes it current here; without a ``source`` the handle does nothing."""
+    here = context.get_current()
+    current = trace.get_current_span(here)
+    session_id = plan.id or secrets.token_hex(16)
+    record = Record(source, plan.name, session_id, plan.conversation_id, plan.user_id, live_outer(current))
+    handle = Session(registry, record)
+    if source is None:
+        return handle
+    # With the record as the current span: it has an invalid span context until it is born, so the span becomes a
+    # root, and our span processor finds in the parent context whose root it sees.
+    inside = trace.set_span_in_context(record, here)
+    root: trace.Span | None = None
+    with _STARTING:
+        root = source.tracer.start_span(
+            span_name(plan.name),
+            context=inside,
+            attributes=_attributes(record, plan),
+            links=_links(current),
+        )
+    if record.span is not None:
+        source.is_attached = True
+    elif root is not None:
+        record.born(root)
+        if root.is_recording():
+            source.attach()
+    if not record.lasting_context.is_valid:
+        return handle  # no SDK, or a sampler, id generator or span processor of the user that raised
+    registry.worker.ensure()
+    registry.opened(record)
+    registry.guard.watch_handle(handle, record)
+    if plan.idle_timeout is not None or plan.max_duration is not None:
+        record.limits = Limits(plan.idle_timeout, plan.max_duration)
+        registry.watch_time(record)
+    context.attach(inside)
+    registry.announce(record)
+    return handle
+
+
+def _attributes(record: Record, plan: Plan) -> dict[str, AttributeValue]:
+    location = plan.location if plan.location is not None else _caller
+    attributes = {
+        **plan.attributes,
+        **location(),
+        semconv.SESSION_ID: record.session_id,
+        semconv.GEN_AI_OPERATION_NAME: semconv.SESSION_OPERATION,
+    }
+    if record.conversation_id is not None:
+        attributes[semconv.GEN_AI_CONVERSATION_ID] = record.conversation_id
+    if record.user_id is not None:
+        attributes[semconv.USER_ID] = record.user_id
+    return attributes
+
+
+def _links(current: trace.Span) -> list[trace.Link]:
+    # A session is always a root; what was current where it started is linked, not its parent.
+    linked = current.get_span_context()
+    return [trace.Link(linked)] if linked.is_valid else []
+
+
+def _caller() -> dict[str, AttributeValue]:
+    """``code.*`` of the line outside of this package that is being executed."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and _is_ours(frame.f_globals):
+        frame = frame.f_back
+    code = frame.f_code
+    return {
+        semconv.CODE_FILE_PATH: code.co_filename,
+        semconv.CODE_LINE_NUMBER: frame.f_lineno,
+        semconv.CODE_FUNCTION_NAME: _function_name(frame.f_globals.get("__name__", ""), code),
+    }
+
+
+def _is_ours(namespace: dict[str, Any]) -> bool:
+    module = str(namespace.get("__name__", ""))
+    return module == _PACKAGE or module.startswith(_PACKAGE + ".")
+
+
+@functools.lru_cache(maxsize=1024)  # one string for all sessions started in one place
+def _function_name(module: str, code: CodeType) -> str:
+    return f"{module}.{getattr(code, 'co_qualname', code.co_name)}"
+
+
+def location_of(function: Callable[..., object]) -> Callable[[], dict[str, AttributeValue]]:
+    """``code.*`` of a decorated function."""
+    code = getattr(function, "__code__", None)
+    attributes: dict[str, AttributeValue] = {
+        semconv.CODE_FUNCTION_NAME: f"{function.__module__}.{getattr(function, '__qualname__', '?')}",
+    }
+    if isinstance(code, CodeType):
+        attributes[semconv.CODE_FILE_PATH] = code.co_filename
+        attributes[semconv.CODE_LINE_NUMBER] = code.co_firstlineno
+    return lambda: attributes

@@ -1,0 +1,89 @@
+"""How a session can end: the states, the reasons, and what an exception that leaves the block means."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from enum import Enum
+
+
+class EndState(str, Enum):
+    """How a session ended, as far as that is known (``agentops.session.end_state``)."""
+
+    SUCCESS = "success"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+
+
+class EndReason(str, Enum):
+    """Why a session ended (``agentops.session.end_reason``)."""
+
+    COMPLETED = "completed"
+    """The caller ended it, or its block or function was left normally."""
+    EXCEPTION = "exception"
+    """An exception left the block, or ended the program."""
+    CANCELLED = "cancelled"
+    """The task was cancelled or the generator closed."""
+    SIGNAL = "signal"
+    """Ctrl-C, SIGTERM or SIGHUP; ``agentops.session.exit.signal`` says which."""
+    GARBAGE_COLLECTED = "garbage_collected"
+    """Nobody held the session any longer."""
+    PROCESS_EXIT = "process_exit"
+    """The program ended while it was open."""
+    PROVIDER_SHUTDOWN = "provider_shutdown"
+    """The TracerProvider was shut down while it was open."""
+    PROCESS_LOST = "process_lost"
+    """The process died without a chance to end it (SIGKILL, crash)."""
+    TIMEOUT = "timeout"
+    """It was idle for longer, or lasted longer, than the user allowed."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """One end of a session: what is written on the root span, and when it happened."""
+
+    state: EndState
+    reason: EndReason
+    said_success: bool = False
+    """The caller said success, so the status becomes OK; otherwise OK is left to users (trace API specification)."""
+    exception: BaseException | None = None
+    signal: str | None = None
+    time: int | None = None
+    """Nanoseconds since the epoch; None is now."""
+
+    @classmethod
+    def said(cls, state: EndState | None, reason: EndReason) -> Ending:
+        """What a caller says: without a state it is a success that nobody vouches for."""
+        return cls(state or EndState.SUCCESS, reason, said_success=state is EndState.SUCCESS)
+
+    @property
+    def is_normal(self) -> bool:
+        """A normal end leaves descendants that someone still holds alone; any other ends them too."""
+        return self.reason is EndReason.COMPLETED
+
+
+COMPLETED = Ending(EndState.SUCCESS, EndReason.COMPLETED)
+PROCESS_EXIT = Ending(EndState.UNKNOWN, EndReason.PROCESS_EXIT)
+PROVIDER_SHUTDOWN = Ending(EndState.UNKNOWN, EndReason.PROVIDER_SHUTDOWN)
+TIMEOUT = Ending(EndState.UNKNOWN, EndReason.TIMEOUT)
+
+
+def ending_for(error: BaseException | None) -> Ending:
+    """What it means that a block was left by ``error`` (None: left normally)."""
+    if error is None:
+        return COMPLETED
+    if isinstance(error, GeneratorExit) or _is_cancellation(error):
+        return Ending(EndState.UNKNOWN, EndReason.CANCELLED)
+    if isinstance(error, KeyboardInterrupt):
+        return Ending(EndState.UNKNOWN, EndReason.SIGNAL, signal="SIGINT")
+    if isinstance(error, SystemExit):
+        return PROCESS_EXIT
+    return Ending(EndState.ERROR, EndReason.EXCEPTION, exception=error)
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    # A program that has not imported a library cannot have been cancelled by it; importing asyncio takes time.
+    return any(
+        module in sys.modules and isinstance(error, getattr(sys.modules[module], name))
+        for module, name in (("asyncio", "CancelledError"), ("trio", "Cancelled"))
+    )

@@ -1,0 +1,53 @@
+"""The one place where an exception stops instead of reaching the user's program.
+
+Telemetry must not break what it watches: a span processor, sampler or exporter of the user that raises, or a
+mistake of ours, costs one log line, not the program. The package's own tests set `reraise`, so a mistake of ours
+is never swallowed there.
+"""
+
+from __future__ import annotations
+
+import logging
+from types import TracebackType
+
+_logger = logging.getLogger("agentops_otel")
+
+reraise = False
+"""Set by tests: let every exception through."""
+
+_said: set[tuple[str, type[BaseException]]] = set()
+
+
+class Shield:
+    """Keeps an `Exception` raised in its block from leaving it, and says so once per kind.
+
+    ``doing`` completes the sentence "failed while ...". Safe to share between threads and to enter again.
+    """
+
+    __slots__ = ("_doing",)
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        if kind is None:
+            return False
+        if reraise or not issubclass(kind, Exception):
+            return False
+        if (self._doing, kind) not in _said:
+            _said.add((self._doing, kind))
+            _logger.warning("failed while %s; later failures of this kind are not logged", self._doing, exc_info=error)
+        return True
+
+
+def text_of(value: object, default: str = "") -> str:
+    """``str(value)``, or ``default`` for an object whose ``__str__`` raises."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - somebody's __str__
+        return default
