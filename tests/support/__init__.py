@@ -1,0 +1,1 @@
+"""What the tests run against: an OTLP receiver, child processes, collectors."""

@@ -1,0 +1,191 @@
+"""What goes in comes out: through the receiver of these tests, Rotel and the official Collector.
+
+Nothing here uses the package: what a collector changes by itself is told apart from what the package does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as GrpcLogExporter
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcSpanExporter
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter as HttpLogExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpSpanExporter
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.trace import Link as SdkLink
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+from support.collectors import Collector
+from support.otlp import Attributes, Endpoints, Event, Link, Log, Protocol, Receiver, Span
+
+RESOURCE: Attributes = {"service.name": "tests", "process.pid": 4711, "tags": ("a", "b")}
+# Seconds that a float cannot hold to the nanosecond.
+TIME = 1_700_000_000_123_456_789
+REMOTE = SpanContext(
+    0x0123456789ABCDEF0123456789ABCDEF, 0x0123456789ABCDEF, True, TraceFlags(1), TraceState([("a", "1"), ("b", "2")])
+)
+ATTRIBUTES: Attributes = {
+    "string": "grüße 👋",
+    "empty": "",
+    "true": True,
+    "false": False,
+    "zero": 0,
+    "large": -(2**63),
+    "float": 0.1,
+    "strings": ("a", ""),
+    "booleans": (True, False),
+    "integers": (1, 2**63 - 1),
+    "floats": (1.5, -0.5),
+    "nothing": (),
+}
+# Log records may hold what attributes of spans may not. A list of unlike values gets through in a body only with
+# the lowest SDK.
+NESTED: Attributes = {"none": None, "bytes": b"\x00\xff", "map": {"a": {"b": ("c",)}, "empty": {}}}
+BODY: Attributes = NESTED | {"list": (1, "two", (3.0,), None)}
+
+
+@pytest.fixture(params=["http/protobuf", "grpc"])
+def protocol(request: pytest.FixtureRequest) -> Protocol:
+    protocol: Protocol = request.param
+    return protocol
+
+
+def test_receiver(receiver: Receiver, protocol: Protocol) -> None:
+    _check(receiver, receiver, protocol)
+
+
+def test_collector(collector: Collector, receiver: Receiver, protocol: Protocol) -> None:
+    _check(collector, receiver, protocol)
+
+
+def _check(way: Endpoints, receiver: Receiver, protocol: Protocol) -> None:
+    spans, log = _send(way, protocol)
+    receiver.wait_for(lambda r: len(r.spans) >= len(spans) and r.logs)
+    assert receiver.spans == spans
+    assert receiver.logs == [log]
+
+
+def _send(way: Endpoints, protocol: Protocol) -> tuple[list[Span], Log]:
+    """Sends three spans and an event; returns what is to arrive, in the order it was sent."""
+    with _providers(way, protocol) as (tracers, loggers):
+        tracer = tracers.get_tracer("scope", "1.2.3")
+        root = tracer.start_span(
+            "root", kind=SpanKind.CLIENT, attributes=ATTRIBUTES, links=[SdkLink(REMOTE, {"n": 1})], start_time=TIME
+        )
+        root.add_event("first", {"n": 1}, TIME + 1)
+        root.add_event("second", timestamp=TIME + 2)
+        in_root = trace.set_span_in_context(root)
+        child = tracer.start_span("child", in_root, start_time=TIME + 3)
+        child.set_status(Status(StatusCode.ERROR, "broken"))
+        child.end(TIME + 4)
+        far = trace.NonRecordingSpan(REMOTE)
+        in_far = trace.set_span_in_context(far)
+        continued = tracer.start_span("continued", in_far, kind=SpanKind.SERVER, start_time=TIME + 5)
+        continued.set_status(StatusCode.OK)
+        continued.end(TIME + 6)
+        loggers.get_logger("logs", "4.5.6").emit(
+            LogRecord(
+                timestamp=TIME + 7,
+                observed_timestamp=TIME + 8,
+                context=in_root,
+                severity_number=SeverityNumber.WARN,
+                severity_text="WARN",
+                body=BODY,
+                attributes=NESTED | ATTRIBUTES,
+                event_name="session.start",
+            )
+        )
+        root.end(TIME + 9)
+
+    sent_root = Span(
+        **_ids(root),
+        parent_id=None,
+        name="root",
+        kind="CLIENT",
+        start=TIME,
+        end=TIME + 9,
+        attributes=ATTRIBUTES,
+        events=(Event("first", TIME + 1, {"n": 1}), Event("second", TIME + 2, {})),
+        links=(Link(**_ids(far), attributes={"n": 1}),),
+        status="UNSET",
+        status_description="",
+        resource=RESOURCE,
+        scope_name="scope",
+        scope_version="1.2.3",
+        trace_state="",
+        flags=0x100,  # It is known whether the parent is remote, and it is not.
+    )
+    bare = replace(sent_root, kind="INTERNAL", attributes={}, events=(), links=())
+    sent_child = replace(
+        bare,
+        **_ids(child),
+        parent_id=sent_root.span_id,
+        name="child",
+        start=TIME + 3,
+        end=TIME + 4,
+        status="ERROR",
+        status_description="broken",
+    )
+    sent_continued = replace(
+        bare,
+        **_ids(continued),
+        parent_id=_ids(far)["span_id"],
+        name="continued",
+        kind="SERVER",
+        start=TIME + 5,
+        end=TIME + 6,
+        status="OK",
+        trace_state="a=1,b=2",
+        flags=0x300,
+    )
+    sent_log = Log(
+        **_ids(root),
+        event_name="session.start",
+        body=BODY,
+        severity_text="WARN",
+        severity_number=13,
+        attributes=NESTED | ATTRIBUTES,
+        time=TIME + 7,
+        observed_time=TIME + 8,
+        resource=RESOURCE,
+        scope_name="logs",
+        scope_version="4.5.6",
+    )
+    return [sent_child, sent_continued, sent_root], sent_log
+
+
+def _ids(span: trace.Span) -> dict[str, Any]:
+    context = span.get_span_context()
+    return {"trace_id": trace.format_trace_id(context.trace_id), "span_id": trace.format_span_id(context.span_id)}
+
+
+@contextmanager
+def _providers(way: Endpoints, protocol: Protocol) -> Iterator[tuple[TracerProvider, LoggerProvider]]:
+    span_exporter: SpanExporter
+    log_exporter: LogRecordExporter
+    if protocol == "grpc":
+        span_exporter = GrpcSpanExporter(way.grpc_endpoint, insecure=True)
+        log_exporter = GrpcLogExporter(way.grpc_endpoint, insecure=True)
+    else:
+        span_exporter = HttpSpanExporter(f"{way.http_endpoint}/v1/traces")
+        log_exporter = HttpLogExporter(f"{way.http_endpoint}/v1/logs")
+    resource = Resource(RESOURCE)
+    tracers = TracerProvider(sampler=ALWAYS_ON, resource=resource, shutdown_on_exit=False)
+    loggers = LoggerProvider(resource, shutdown_on_exit=False)
+    tracers.add_span_processor(BatchSpanProcessor(span_exporter))
+    loggers.add_log_record_processor(BatchLogRecordProcessor(log_exporter))
+    try:
+        yield tracers, loggers
+    finally:
+        tracers.shutdown()
+        loggers.shutdown()
