@@ -45,7 +45,7 @@ def configure(
 
     Raises TypeError or ValueError for arguments that make no sense.
     """
-    name = arguments.optional_text("service_name", service_name)
+    name = None if service_name is None else arguments.text("service_name", service_name)
     if tracer_provider is not None:
         arguments.instance_with("tracer_provider", tracer_provider, "add_span_processor", "get_tracer")
     if signals is not None:
@@ -153,7 +153,7 @@ def start_session(
     It is current in this thread or task until it ends (`Session.attach` makes it current in others). End it with
     `Session.end`, or use the handle in ``with``. Arguments and errors are those of `session`.
     """
-    return runtime.start(
+    handle, _ = runtime.start(
         Plan.checked(
             name,
             id=id,
@@ -166,6 +166,7 @@ def start_session(
             max_duration=max_duration,
         )
     )
+    return handle
 
 
 def current_session() -> Session | None:

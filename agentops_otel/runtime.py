@@ -6,10 +6,12 @@ import dataclasses
 import logging
 import weakref
 from collections.abc import Iterator
+from contextvars import Token
 from time import monotonic
 from typing import Any
 
 from opentelemetry import _logs, trace
+from opentelemetry.context import Context
 
 from . import __version__, config, semconv
 from .exits.at_exit import AtExit
@@ -19,7 +21,7 @@ from .exits.multiprocessing_child import MultiprocessingChild
 from .exits.provider_shutdown import ProviderShutdown
 from .exits.signals import Signals
 from .sessions import record as records
-from .sessions.events import SessionEvents
+from .sessions.events import SessionEvents, is_heard
 from .sessions.handle import Session
 from .sessions.registry import Registry
 from .sessions.source import Source
@@ -44,7 +46,8 @@ class Runtime:
         self.settings = settings
         self.worker = Worker()
         self.registry = Registry(self.worker)
-        self.registry.observers = (SessionEvents(),)
+        self._events = SessionEvents()
+        self._is_armed = False
         self.registry.flush = self.flush
         self._provider: trace.TracerProvider | None = None
         """The provider the user chose; None: the global one."""
@@ -62,10 +65,11 @@ class Runtime:
         self.settings = dataclasses.replace(self.settings, **settings)
         if not self.settings.signals:
             self._signals.disarm()
+        self._is_armed = False
 
     # -- sessions --
 
-    def start(self, plan: Plan) -> Session:
+    def start(self, plan: Plan) -> tuple[Session, Token[Context] | None]:
         source = self._current_source()
         if source is not None:
             self._arm()
@@ -119,6 +123,7 @@ class Runtime:
         self._shutdown_hooks.clear()
         self._sources.clear()
         self._logger_provider = None
+        self._is_armed = False
 
     def processor_added(self) -> None:
         """Somebody makes a session span processor, so there is a provider whose exit comes after ours."""
@@ -156,10 +161,12 @@ class Runtime:
         if logger_provider is not self._logger_provider:
             self._logger_provider = logger_provider
             self._at_exit.arm()  # before this one's exit callback, too
-        self._excepthook.install()
-        self._multiprocessing.arm()
-        if self.settings.signals:
-            self._signals.arm()
+            self.registry.observers = (self._events,) if is_heard(logger_provider) else ()
+        if not self._is_armed:
+            self._excepthook.install()
+            self._multiprocessing.arm()
+            # Signals wait for the first session that is started in the main thread.
+            self._is_armed = not self.settings.signals or self._signals.arm()
 
     # -- ends --
 
@@ -209,6 +216,7 @@ class Runtime:
             self.registry.in_child_after_fork()
             self._signals.in_child_after_fork()
             self._multiprocessing.in_child_after_fork()
+            self._is_armed = False
 
 
 def is_sdk(provider: object) -> bool:

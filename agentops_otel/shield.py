@@ -35,14 +35,22 @@ class Shield:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        if kind is None:
+        if not isinstance(error, Exception):
             return False
-        if reraise or not issubclass(kind, Exception):
-            return False
-        if (self._doing, kind) not in _said:
-            _said.add((self._doing, kind))
-            _logger.warning("failed while %s; later failures of this kind are not logged", self._doing, exc_info=error)
+        absorb(self._doing, error)
         return True
+
+
+def absorb(doing: str, error: Exception) -> None:
+    """What a `Shield` does, for an ``except`` on the path of every span, where a ``with`` costs too much.
+
+    Called in the ``except`` block of ``error``; raises it again where `reraise` is set.
+    """
+    if reraise:
+        raise error
+    if (doing, type(error)) not in _said:
+        _said.add((doing, type(error)))
+        _logger.warning("failed while %s; later failures of this kind are not logged", doing, exc_info=error)
 
 
 def text_of(value: object, default: str = "") -> str:

@@ -6,26 +6,26 @@ import contextvars
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
-
-from ..sessions.handle import Session
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
-Start = Callable[[], Session]
+Open = Callable[[], AbstractContextManager[object]]
 
 
-def run_in_session(function: Callable[P, R], start: Start) -> Callable[P, R]:
+def run_in_session(function: Callable[P, R], open_session: Open) -> Callable[P, R]:
     """Wraps ``function`` so that each call of it (for generators: each iteration) is a session.
 
     Keeps its signature and kind, passes results and exceptions on untouched.
     """
-    return cast("Callable[P, R]", functools.wraps(function)(_wrapper_for(function)(function, start)))
+    return cast("Callable[P, R]", functools.wraps(function)(_wrapper_for(function)(function, open_session)))
 
 
-def _wrapper_for(function: Callable[..., Any]) -> Callable[[Any, Start], Any]:
+def _wrapper_for(function: Callable[..., Any]) -> Callable[[Any, Open], Any]:
     if inspect.isasyncgenfunction(function):
         return _async_generator
     if inspect.isgeneratorfunction(function):
@@ -35,29 +35,31 @@ def _wrapper_for(function: Callable[..., Any]) -> Callable[[Any, Start], Any]:
     return _plain
 
 
-def _plain(function: Callable[P, R], start: Start) -> Callable[P, R]:
+def _plain(function: Callable[P, R], open_session: Open) -> Callable[P, R]:
     def in_session(*args: P.args, **kwargs: P.kwargs) -> R:
-        with start():
+        with open_session():
             return function(*args, **kwargs)
 
     return in_session
 
 
-def _coroutine(function: Callable[P, Awaitable[R]], start: Start) -> Callable[P, Awaitable[R]]:
+def _coroutine(function: Callable[P, Awaitable[R]], open_session: Open) -> Callable[P, Awaitable[R]]:
     async def in_session(*args: P.args, **kwargs: P.kwargs) -> R:
-        with start():
+        with open_session():
             return await function(*args, **kwargs)
 
     return in_session
 
 
-def _generator(function: Callable[P, Generator[Any, Any, R]], start: Start) -> Callable[P, Generator[Any, Any, R]]:
+def _generator(
+    function: Callable[P, Generator[Any, Any, R]], open_session: Open
+) -> Callable[P, Generator[Any, Any, R]]:
     # The body runs in a context of its own, like a task: between two steps the caller's context is untouched, and
     # what the body makes current is current again in its next step. A token held across a yield could do neither.
     def in_session(*args: P.args, **kwargs: P.kwargs) -> Generator[Any, Any, R]:
         context = contextvars.copy_context()
         generator = function(*args, **kwargs)
-        with context.run(start):
+        with _Within(context, open_session()):
             step: Callable[[], Any] = functools.partial(next, generator)
             while True:
                 try:
@@ -78,12 +80,12 @@ def _generator(function: Callable[P, Generator[Any, Any, R]], start: Start) -> C
 
 
 def _async_generator(
-    function: Callable[P, AsyncGenerator[Any, Any]], start: Start
+    function: Callable[P, AsyncGenerator[Any, Any]], open_session: Open
 ) -> Callable[P, AsyncGenerator[Any, Any]]:
     async def in_session(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Any, Any]:
         context = contextvars.copy_context()
         generator = function(*args, **kwargs)
-        with context.run(start):
+        with _Within(context, open_session()):
             step: Awaitable[Any] = generator.__anext__()
             while True:
                 try:
@@ -101,6 +103,22 @@ def _async_generator(
                     step = generator.asend(sent)
 
     return in_session
+
+
+class _Within:
+    """A ``with`` block whose beginning and end run in a given context."""
+
+    def __init__(self, context: contextvars.Context, block: AbstractContextManager[object]) -> None:
+        self._context = context
+        self._block = block
+
+    def __enter__(self) -> None:
+        self._context.run(self._block.__enter__)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._context.run(self._block.__exit__, kind, error, traceback)
 
 
 class _InContext(Awaitable[T]):

@@ -5,15 +5,21 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable
+from contextvars import Token
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
+from opentelemetry.context import Context
+
+from ..sessions.context import detach_quietly
 from ..sessions.handle import Session
 from ..sessions.starting import Plan, location_of
 from .functions import run_in_session
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Started = tuple[Session, Token[Context] | None]
 
 
 class SessionScope:
@@ -25,10 +31,10 @@ class SessionScope:
 
     __slots__ = ("_entered", "_plan", "_start")
 
-    def __init__(self, start: Callable[[Plan], Session], plan: Plan) -> None:
+    def __init__(self, start: Callable[[Plan], Started], plan: Plan) -> None:
         self._start = start
         self._plan = plan
-        self._entered: list[Session] = []
+        self._entered: list[Started] = []
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Makes each call of ``function`` a session, named after the function where no name was given."""
@@ -36,17 +42,20 @@ class SessionScope:
             raise TypeError(f"session decorates a function, not {function!r}")
         name = self._plan.name or getattr(function, "__name__", None) or type(function).__name__
         plan = dataclasses.replace(self._plan, name=name, location=location_of(function))
-        return run_in_session(function, lambda: self._start(plan))
+        return run_in_session(function, lambda: SessionScope(self._start, plan))
 
     def __enter__(self) -> Session:
-        session = self._start(self._plan)
-        self._entered.append(session)
-        return session
+        started = self._start(self._plan)
+        self._entered.append(started)
+        return started[0]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._entered.pop().__exit__(kind, error, traceback)
+        session, token = self._entered.pop()
+        if token is not None:
+            detach_quietly(token)
+        session.__exit__(kind, error, traceback)
 
     async def __aenter__(self) -> Session:
         return self.__enter__()

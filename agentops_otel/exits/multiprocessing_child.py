@@ -16,21 +16,23 @@ class MultiprocessingChild:
 
     def __init__(self, job: Callable[[], object]) -> None:
         self._job = job
-        self._finalizer: Any = None
 
     def arm(self) -> None:
-        """Registers the job, if this process is such a child and it is not registered."""
-        process = sys.modules.get("multiprocessing.process")
+        """Registers the job, if this process is such a child, or as soon as it has become one."""
         util = sys.modules.get("multiprocessing.util")
-        if process is None or util is None or process.parent_process() is None:
+        if util is None:
             return
-        if self._finalizer is None or not self._finalizer.still_active():
-            # Any priority above none makes it run before the child's own children are joined.
-            self._finalizer = util.Finalize(None, self._job, exitpriority=100)
+        # Before it runs its target, a child, however it was started, drops all finalizers and then calls what is
+        # registered here.
+        util.register_after_fork(self, MultiprocessingChild._register)
+        self._register()
 
     def in_child_after_fork(self) -> None:
-        self._finalizer = None
-        util = sys.modules.get("multiprocessing.util")
-        if util is not None:
-            # Right after this, a multiprocessing child drops all finalizers and calls what is registered here.
-            util.register_after_fork(self, MultiprocessingChild.arm)
+        self.arm()
+
+    def _register(self) -> None:
+        process: Any = sys.modules["multiprocessing.process"]
+        util: Any = sys.modules["multiprocessing.util"]
+        if process.parent_process() is not None:
+            # Any priority above none makes it run before the child's own children are joined.
+            util.Finalize(None, self._job, exitpriority=100)

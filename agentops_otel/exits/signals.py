@@ -30,14 +30,17 @@ class Signals:
         self._pending: int | None = None
         self._is_done = False
 
-    def arm(self) -> None:
-        """Installs the handler over default dispositions. Only the main thread can: elsewhere it waits for that."""
-        if self._is_armed or threading.current_thread() is not threading.main_thread():
-            return
+    def arm(self) -> bool:
+        """Installs the handler over default dispositions, which only the main thread can; false elsewhere."""
+        if self._is_armed:
+            return True
+        if threading.current_thread() is not threading.main_thread():
+            return False
         self._is_armed = True
         for watched in WATCHED:
             if signal.getsignal(watched) is signal.SIG_DFL:
                 signal.signal(watched, self._handle)
+        return True
 
     def disarm(self) -> None:
         """Gives the signals back, where nobody else has taken them since."""

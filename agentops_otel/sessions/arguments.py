@@ -25,14 +25,8 @@ def text(argument: str, value: object) -> str:
     return value
 
 
-def optional_text(argument: str, value: object) -> str | None:
-    return None if value is None else text(argument, value)
-
-
-def optional_id(argument: str, value: object) -> str | None:
+def identifier(argument: str, value: object) -> str:
     """An id: printable characters, at most `MAX_ID_LENGTH` of them."""
-    if value is None:
-        return None
     value = text(argument, value)
     if len(value) > MAX_ID_LENGTH:
         raise ValueError(f"{argument} must not be longer than {MAX_ID_LENGTH} characters, and has {len(value)}")
@@ -77,10 +71,6 @@ def seconds(argument: str, value: object, *, zero: bool = False) -> float:
             f"{argument} must be a {'non-negative' if zero else 'positive'} number of seconds, not {value}"
         )
     return float(value)
-
-
-def optional_seconds(argument: str, value: object) -> float | None:
-    return None if value is None else seconds(argument, value)
 
 
 def choice(argument: str, value: object, kind: type[E]) -> E:

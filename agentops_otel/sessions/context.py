@@ -15,18 +15,11 @@ if TYPE_CHECKING:
     from .handle import Session
 
 
-def restore(record: Record, *, also_from_children: bool = False) -> None:
-    """Makes current what was current before the session, if the session still is current here.
-
-    ``also_from_children``: also when a span of the session is current that somebody did not detach; for the end
-    of a block, which puts back what was there at its beginning.
-    """
-    # Not by a token: an end may come in another thread, task or generator step than the start, where a token is
-    # refused (and OpenTelemetry's `detach` writes a traceback to the log).
-    current = trace.get_current_span()
-    if current is record or (
-        also_from_children and current.get_span_context().trace_id == record.lasting_context.trace_id
-    ):
+def restore(record: Record) -> None:
+    """Makes current what was current before the session, if the session still is current here."""
+    # Not by a token: the end may come in another thread or task than the start, where a token is refused, and a
+    # handle that kept one would keep the context of its start alive, and so every session that was open then.
+    if trace.get_current_span() is record:
         outer = live_outer(record.outer)
         context.attach(trace.set_span_in_context(outer if outer is not None else trace.INVALID_SPAN))
 

@@ -8,28 +8,33 @@ from opentelemetry import trace
 from opentelemetry.trace import Status, StatusCode
 
 from .. import semconv
-from ..shield import Shield, text_of
+from ..shield import Shield, absorb, text_of
 from .exceptions import error_type, record_exception
+from .reading import attributes_of
 from .record import answer_invalid
 from .state import Ending, EndState
 
-_WRITING = Shield("writing how a session ended")
-_ENDING_ROOT = Shield("ending the root span of a session")
 _ENDING_SPAN = Shield("ending a span that was left open in a session")
 
 
 def time_of_end(root: trace.Span, ending: Ending) -> int:
     """When the session ended, in nanoseconds; never before it began."""
-    return max(ending.time or time_ns(), getattr(root, "start_time", None) or 0)
+    if ending.time is None:
+        return time_ns()
+    return max(ending.time, getattr(root, "start_time", None) or 0)
 
 
 def end_root(root: trace.Span, ending: Ending, end_time: int) -> None:
     """Writes state, reason and status on a root span and ends it."""
-    with _WRITING:
+    try:
         if root.is_recording():
             _write(root, ending)
-    with _ENDING_ROOT:
+    except Exception as error:  # noqa: BLE001
+        absorb("writing how a session ended", error)
+    try:
         root.end(end_time)
+    except Exception as error:  # noqa: BLE001
+        absorb("ending the root span of a session", error)
 
 
 def end_descendant(span: trace.Span, ending: Ending, end_time: int) -> None:
@@ -45,7 +50,7 @@ def end_descendant(span: trace.Span, ending: Ending, end_time: int) -> None:
 
 def location(root: trace.Span | None) -> tuple[str, int]:
     """File and line at which the session was started."""
-    attributes = getattr(root, "attributes", None) or {}
+    attributes = attributes_of(root)
     return (
         str(attributes.get(semconv.CODE_FILE_PATH, "<unknown>")),
         int(attributes.get(semconv.CODE_LINE_NUMBER, 0)),

@@ -10,6 +10,7 @@ from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.util.types import AttributeValue
 
 from .. import semconv
+from .reading import attributes_of
 from .record import Record
 from .state import Ending, EndState
 
@@ -24,7 +25,7 @@ def emit(
 ) -> None:
     """Emits a log event with the given span as its context, if the program has an SDK LoggerProvider."""
     provider = _logs.get_logger_provider()
-    if not hasattr(provider, "force_flush"):  # the API's no-op and proxy: nobody would get the record
+    if not is_heard(provider):
         return
     severity = SeverityNumber.ERROR if is_error else SeverityNumber.INFO
     provider.get_logger(semconv.SCOPE).emit(
@@ -72,13 +73,14 @@ class SessionEvents:
         )
 
 
+def is_heard(logger_provider: object) -> bool:
+    """Whether anybody gets what is emitted: the API's no-op and its proxy have nothing to flush."""
+    return hasattr(logger_provider, "force_flush")
+
+
 def _ids(record: Record) -> dict[str, AttributeValue]:
     ids: dict[str, AttributeValue] = {semconv.SESSION_ID: record.session_id}
-    previous = (getattr(record.span, "attributes", None) or {}).get(semconv.SESSION_PREVIOUS_ID)
+    previous = attributes_of(record.span).get(semconv.SESSION_PREVIOUS_ID)
     if previous is not None:
         ids[semconv.SESSION_PREVIOUS_ID] = previous
-    if record.conversation_id is not None:
-        ids[semconv.GEN_AI_CONVERSATION_ID] = record.conversation_id
-    if record.user_id is not None:
-        ids[semconv.USER_ID] = record.user_id
-    return ids
+    return {**ids, **record.ids}

@@ -14,6 +14,7 @@ from ..shield import Shield
 from . import arguments
 from .context import Attachment, restore
 from .exceptions import record_exception
+from .reading import attributes_of
 from .record import Record
 from .state import Ending, EndReason, EndState, ending_for
 from .totals import Count
@@ -53,7 +54,7 @@ class Session:
     @property
     def conversation_id(self) -> str | None:
         """``gen_ai.conversation.id``, where known."""
-        return self._record.conversation_id
+        return self._record.ids.get(semconv.GEN_AI_CONVERSATION_ID)
 
     @property
     def trace_id(self) -> str:
@@ -96,7 +97,7 @@ class Session:
         if self._can("add tags"):
             added = arguments.tags("tags", tags)
             with _WRITING:
-                present = (getattr(self._record, "attributes", None) or {}).get(semconv.TAGS, ())
+                present = attributes_of(self._record).get(semconv.TAGS, ())
                 self._record.set_attribute(semconv.TAGS, tuple(dict.fromkeys((*present, *added))))
                 self._touch()
 
@@ -140,8 +141,7 @@ class Session:
         why = EndReason.COMPLETED if reason is None else arguments.choice("reason", reason, EndReason)
         arguments.boolean("flush", flush)
         timeout = arguments.seconds("timeout", timeout, zero=True)
-        with _WRITING:
-            restore(self._record)
+        restore(self._record)
         if not self._registry.end(self._record, Ending.said(checked, why)):
             _logger.debug("session %s has ended already; cannot end it again", self.id)
         if flush:
@@ -153,8 +153,7 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with _WRITING:
-            restore(self._record, also_from_children=True)
+        restore(self._record)
         ending = ending_for(error)
         if isinstance(error, GeneratorExit):
             # An abandoned generator may be closed by the garbage collector, in the middle of any line of this

@@ -7,13 +7,10 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace import Span as SdkSpan
 
-from ..shield import Shield
+from ..shield import absorb
 from .record import Record
 from .registry import Registry
 from .state import PROVIDER_SHUTDOWN
-
-_SEEING_START = Shield("seeing a span start")
-_SEEING_END = Shield("seeing a span end")
 
 
 class TrackingProcessor(SpanProcessor):
@@ -24,34 +21,45 @@ class TrackingProcessor(SpanProcessor):
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._find = registry.find
+        # Bound once: these four are on the path of every span.
+        self._open, self._over = registry.lookups()
+        self._span_started = registry.span_started
+        self._span_ended = registry.span_ended
         self._source: object = None
 
     def on_start(self, span: SdkSpan, parent_context: Context | None = None) -> None:
-        with _SEEING_START:
-            span_context = span.get_span_context()
-            record = self._find(span_context.trace_id)
+        try:
+            # Taken apart as the tuple that it is: its properties are Python calls.
+            trace_id, span_id = span.get_span_context()[:2]
+            record = self._open(trace_id) or self._over(trace_id)
             if record is None:
-                parent = trace.get_current_span(parent_context)
-                if not isinstance(parent, Record):
+                record = self._parent_record(span, parent_context)
+                if record is None:
                     return
-                if parent.span is None:
-                    # The root of a session that is being started.
-                    parent.born(span)
-                    self._source = parent.source
-                    return
-                if parent.lasting_context.trace_id != span_context.trace_id:
-                    return
-                record = parent  # the session ended just now, between the choice of the parent and here
-            self._registry.span_started(record, span, span_context.span_id)
+            self._span_started(record, span, span_id)
+        except Exception as error:  # noqa: BLE001
+            absorb("seeing a span start", error)
 
     def on_end(self, span: ReadableSpan) -> None:
-        with _SEEING_END:
-            span_context = span.get_span_context()
-            if span_context is not None:
-                record = self._find(span_context.trace_id)
-                if record is not None:
-                    self._registry.span_ended(record, span, span_context.span_id)
+        try:
+            trace_id, span_id = (span.get_span_context() or trace.INVALID_SPAN_CONTEXT)[:2]
+            record = self._open(trace_id) or self._over(trace_id)
+            if record is not None:
+                self._span_ended(record, span, span_id)
+        except Exception as error:  # noqa: BLE001
+            absorb("seeing a span end", error)
+
+    def _parent_record(self, span: SdkSpan, parent_context: Context | None) -> Record | None:
+        """The session of a span whose trace is not known; takes in the root of one that is being started."""
+        parent = trace.get_current_span(parent_context)
+        if not isinstance(parent, Record):
+            return None
+        if parent.span is None:
+            parent.born(span)
+            self._source = parent.source
+            return None
+        # Known or not: a session may have ended just now, between the choice of the parent and here.
+        return parent if parent.lasting_context.trace_id == span.get_span_context().trace_id else None
 
     def shutdown(self) -> None:
         # An explicit shutdown of the provider has a hook of its own; this one is in time only where the processor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from .limits import Limits
     from .source import Source
     from .totals import Totals
+
+NO_IDS: Mapping[str, str] = MappingProxyType({})
 
 _process = os.getpid()
 """The pid, cached: one shared int in every record."""
@@ -41,8 +44,8 @@ class Record(trace.Span):
     """
 
     __slots__ = (
-        "conversation_id",
         "finalizer",
+        "ids",
         "is_open",
         "lasting_context",
         "limits",
@@ -55,7 +58,6 @@ class Record(trace.Span):
         "span",
         "spans",
         "totals",
-        "user_id",
     )
 
     def __init__(
@@ -63,15 +65,14 @@ class Record(trace.Span):
         source: Source | None,
         name: str | None,
         session_id: str,
-        conversation_id: str | None = None,
-        user_id: str | None = None,
+        ids: Mapping[str, str] = NO_IDS,
         outer: trace.Span | None = None,
     ) -> None:
         self.source = source
         self.name = name
         self.session_id = session_id
-        self.conversation_id = conversation_id
-        self.user_id = user_id
+        self.ids = ids
+        """The other ids that every span of the session gets."""
         self.outer = outer
         """The span that was current at the start, to go back to at the end."""
         self.span: trace.Span | None = None

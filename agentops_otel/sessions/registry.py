@@ -6,21 +6,24 @@ import time
 import warnings
 from collections.abc import Callable
 from time import time_ns
-from typing import Protocol
-
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace import Span as SdkSpan
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import semconv
 from ..shield import Shield
 from . import ending as ends
 from .handle import Session
 from .leak_guard import LeakGuard, SpanWatch
+from .reading import attributes_of
 from .record import Record
 from .state import COMPLETED, TIMEOUT, Ending, EndReason, EndState
-from .totals import Totals
+from .totals import Totals, counts
 from .worker import Worker
 
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace import Span as SdkSpan
+
+_SESSION_ID = semconv.SESSION_ID
 _OBSERVING = Shield("telling an observer of sessions")
 _WARNING = Shield("warning of a session that nobody ended")
 
@@ -59,6 +62,10 @@ class Registry:
         """The session that a span of this trace belongs to."""
         return self._open.get(trace_id) or self._over.get(trace_id)
 
+    def lookups(self) -> tuple[Callable[[int], Record | None], Callable[[int], Record | None]]:
+        """Look-ups of open sessions, and of others that still have spans here, for the path of every span."""
+        return self._open.get, self._over.get
+
     def open_records(self) -> list[Record]:
         return list(self._open.values())
 
@@ -88,15 +95,15 @@ class Registry:
         if span_id in record.spans or span_id == record.lasting_context.span_id:
             return
         self.guard.watch_span(span, span_id, record)
+        present = attributes_of(span)
+        if _SESSION_ID not in present:
+            span.set_attribute(_SESSION_ID, record.session_id)
+        if record.ids:
+            for name, value in record.ids.items():
+                if name not in present:
+                    span.set_attribute(name, value)
         if record.limits is not None:
             record.limits.touch()
-        present = span.attributes or {}
-        if semconv.SESSION_ID not in present:
-            span.set_attribute(semconv.SESSION_ID, record.session_id)
-        if record.conversation_id is not None and semconv.GEN_AI_CONVERSATION_ID not in present:
-            span.set_attribute(semconv.GEN_AI_CONVERSATION_ID, record.conversation_id)
-        if record.user_id is not None and semconv.USER_ID not in present:
-            span.set_attribute(semconv.USER_ID, record.user_id)
         if not record.is_open:
             # The session may have been forgotten since the span looked for it.
             self._over.setdefault(record.lasting_context.trace_id, record)
@@ -110,15 +117,19 @@ class Registry:
             return
         if record.limits is not None:
             record.limits.touch()
-        totals = record.totals
-        if totals is None:
-            totals = record.totals = Totals()
-        if totals.add(span):
-            root = record.span
-            if root is not None and root.is_recording():
-                root.set_attributes(totals.attributes())
+        attributes = attributes_of(span)
+        if record.totals is not None or counts(span, attributes):
+            self._count(record, span, attributes)
         if not record.is_open:
             self._forget_if_done(record)
+
+    def _count(self, record: Record, span: ReadableSpan, attributes: dict[str, Any]) -> None:
+        if record.totals is None:
+            record.totals = Totals()
+        changed = record.totals.add(span, attributes)
+        root = record.span
+        if changed and root is not None and root.is_recording():
+            root.set_attributes(changed)
 
     # -- ending --
 
@@ -166,11 +177,10 @@ class Registry:
 
     def in_child_after_fork(self) -> None:
         """The sessions belong to the parent; what the child does in their contexts still belongs to them."""
-        inherited = {**self._over, **self._open}
-        self._open = {}
-        self._ending = {}
-        self._over = inherited
-        for record in inherited.values():
+        self._over.update(self._open)
+        self._open.clear()
+        self._ending.clear()
+        for record in self._over.values():
             record.leave_to_owner()
 
     def _finish(self, record: Record, ending: Ending) -> None:
@@ -181,7 +191,7 @@ class Registry:
         if record.limits is not None and record.limits.timer is not None:
             self.worker.cancel(record.limits.timer)
         end_time = ends.time_of_end(root, ending)
-        if not ending.is_normal:
+        if not ending.is_normal and record.spans:
             self._end_descendants(record, ending, end_time)
         ends.end_root(root, ending, end_time)
         self._ended(record, ending, end_time)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextvars import Token
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
@@ -14,7 +15,7 @@ from opentelemetry import context, trace
 from opentelemetry.util.types import AttributeValue
 
 from .. import semconv
-from ..shield import Shield
+from ..shield import absorb
 from . import arguments
 from .context import live_outer
 from .handle import Session
@@ -23,7 +24,6 @@ from .record import Record, span_name
 from .registry import Registry
 from .source import Source
 
-_STARTING = Shield("starting the root span of a session")
 _PACKAGE = __name__.partition(".")[0]
 
 
@@ -33,9 +33,9 @@ class Plan:
 
     name: str | None = None
     id: str | None = None
-    conversation_id: str | None = None
-    user_id: str | None = None
-    attributes: dict[str, AttributeValue] = field(default_factory=dict)
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """The other ids that every span of the session gets."""
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
     idle_timeout: float | None = None
     max_duration: float | None = None
     location: Callable[[], dict[str, AttributeValue]] | None = None
@@ -57,43 +57,50 @@ class Plan:
     ) -> Plan:
         """A plan from what a user passed in; TypeError or ValueError that names the argument."""
         said = arguments.attributes("attributes", attributes)
-        tagged = arguments.tags("tags", tags)
-        if tagged:
-            said[semconv.TAGS] = tagged
-        previous = arguments.optional_id("previous_id", previous_id)
-        if previous is not None:
-            said[semconv.SESSION_PREVIOUS_ID] = previous
+        if tags != ():
+            said[semconv.TAGS] = arguments.tags("tags", tags)
+        if previous_id is not None:
+            said[semconv.SESSION_PREVIOUS_ID] = arguments.identifier("previous_id", previous_id)
+        ids: dict[str, str] = {}
+        if conversation_id is not None:
+            ids[semconv.GEN_AI_CONVERSATION_ID] = arguments.identifier("conversation_id", conversation_id)
+        if user_id is not None:
+            ids[semconv.USER_ID] = arguments.identifier("user_id", user_id)
         return cls(
-            name=arguments.optional_text("name", name),
-            id=arguments.optional_id("id", id),
-            conversation_id=arguments.optional_id("conversation_id", conversation_id),
-            user_id=arguments.optional_id("user_id", user_id),
+            name=None if name is None else arguments.text("name", name),
+            id=None if id is None else arguments.identifier("id", id),
+            ids=ids,
             attributes=said,
-            idle_timeout=arguments.optional_seconds("idle_timeout", idle_timeout),
-            max_duration=arguments.optional_seconds("max_duration", max_duration),
+            idle_timeout=None if idle_timeout is None else arguments.seconds("idle_timeout", idle_timeout),
+            max_duration=None if max_duration is None else arguments.seconds("max_duration", max_duration),
         )
 
 
-def start(registry: Registry, source: Source | None, plan: Plan) -> Session:
-    """Starts a session and makes it current here; without a ``source`` the handle does nothing."""
+def start(registry: Registry, source: Source | None, plan: Plan) -> tuple[Session, Token[context.Context] | None]:
+    """Starts a session and makes it current here; returns the handle and the token of its context.
+
+    Without a ``source`` the handle does nothing.
+    """
     here = context.get_current()
     current = trace.get_current_span(here)
-    session_id = plan.id or secrets.token_hex(16)
-    record = Record(source, plan.name, session_id, plan.conversation_id, plan.user_id, live_outer(current))
+    outer = None if current is trace.INVALID_SPAN else live_outer(current)
+    record = Record(source, plan.name, plan.id or secrets.token_hex(16), plan.ids, outer)
     handle = Session(registry, record)
     if source is None:
-        return handle
+        return handle, None
     # With the record as the current span: it has an invalid span context until it is born, so the span becomes a
     # root, and our span processor finds in the parent context whose root it sees.
     inside = trace.set_span_in_context(record, here)
     root: trace.Span | None = None
-    with _STARTING:
+    try:
         root = source.tracer.start_span(
             span_name(plan.name),
             context=inside,
             attributes=_attributes(record, plan),
-            links=_links(current),
+            links=_links(current) if outer is not None else None,
         )
+    except Exception as error:  # noqa: BLE001
+        absorb("starting the root span of a session", error)
     if record.span is not None:
         source.is_attached = True
     elif root is not None:
@@ -101,31 +108,27 @@ def start(registry: Registry, source: Source | None, plan: Plan) -> Session:
         if root.is_recording():
             source.attach()
     if not record.lasting_context.is_valid:
-        return handle  # no SDK, or a sampler, id generator or span processor of the user that raised
+        return handle, None  # no SDK, or a sampler, id generator or span processor of the user that raised
     registry.worker.ensure()
     registry.opened(record)
     registry.guard.watch_handle(handle, record)
     if plan.idle_timeout is not None or plan.max_duration is not None:
         record.limits = Limits(plan.idle_timeout, plan.max_duration)
         registry.watch_time(record)
-    context.attach(inside)
+    token = context.attach(inside)
     registry.announce(record)
-    return handle
+    return handle, token
 
 
 def _attributes(record: Record, plan: Plan) -> dict[str, AttributeValue]:
     location = plan.location if plan.location is not None else _caller
-    attributes = {
+    return {
         **plan.attributes,
         **location(),
+        **plan.ids,
         semconv.SESSION_ID: record.session_id,
         semconv.GEN_AI_OPERATION_NAME: semconv.SESSION_OPERATION,
     }
-    if record.conversation_id is not None:
-        attributes[semconv.GEN_AI_CONVERSATION_ID] = record.conversation_id
-    if record.user_id is not None:
-        attributes[semconv.USER_ID] = record.user_id
-    return attributes
 
 
 def _links(current: trace.Span) -> list[trace.Link]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
-from opentelemetry.util.types import Attributes
 
 from .. import semconv
 
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
 _OPENINFERENCE_KINDS = {"LLM": "chat", "TOOL": semconv.TOOL_OPERATION, "AGENT": semconv.AGENT_OPERATION}
+_INPUT_TOKENS = (semconv.GEN_AI_USAGE_INPUT_TOKENS, *semconv.OLD_INPUT_TOKENS)
+_OUTPUT_TOKENS = (semconv.GEN_AI_USAGE_OUTPUT_TOKENS, *semconv.OLD_OUTPUT_TOKENS)
 
 
 @dataclass(frozen=True)
@@ -28,70 +34,74 @@ class Count:
 class Totals:
     """Running totals. Counts an inference only at its leaf, because wrapped clients report the same call twice."""
 
-    __slots__ = ("_above_inference", "agents", "errors", "inferences", "input_tokens", "output_tokens", "tools")
+    __slots__ = ("_above_inference", "_counted")
 
     def __init__(self) -> None:
-        self.inferences = self.tools = self.agents = self.errors = 0
-        self.input_tokens = self.output_tokens = 0
+        self._counted: dict[str, int] = {}
         self._above_inference: set[int] = set()
         """Ids of the open spans that have a counted inference somewhere below them."""
 
-    def add(self, span: ReadableSpan) -> bool:
-        """Counts an ended span; true when a total changed."""
-        attributes = span.attributes or {}
-        operation = attributes.get(semconv.GEN_AI_OPERATION_NAME)
-        if operation is None:
-            operation = _OPENINFERENCE_KINDS.get(str(attributes.get(semconv.OPENINFERENCE_KIND)))
-        is_error = span.status.status_code is StatusCode.ERROR
-        if operation is None and not is_error and not self._above_inference:
-            return False
-        changed = is_error
-        self.errors += is_error
-        is_above = self._is_above_inference(span)
-        if operation in semconv.INFERENCE_OPERATIONS:
-            if not is_above:
-                self.inferences += 1
-                self.input_tokens += _tokens(attributes, semconv.GEN_AI_USAGE_INPUT_TOKENS, *semconv.OLD_INPUT_TOKENS)
-                self.output_tokens += _tokens(
-                    attributes, semconv.GEN_AI_USAGE_OUTPUT_TOKENS, *semconv.OLD_OUTPUT_TOKENS
-                )
-                is_above = changed = True
+    def add(self, span: ReadableSpan, attributes: Mapping[str, Any]) -> dict[str, int]:
+        """Counts an ended span; returns the totals that changed, as attributes of the root span."""
+        changes: dict[str, int] = {}
+        if span.status.status_code is StatusCode.ERROR:
+            changes[semconv.ERRORS] = 1
+        operation = _operation(attributes)
+        is_above = self._was_above_inference(span)
+        if operation in semconv.INFERENCE_OPERATIONS and not is_above:
+            changes[semconv.INFERENCE_CALLS] = 1
+            changes[semconv.USAGE_INPUT_TOKENS] = _tokens(attributes, _INPUT_TOKENS)
+            changes[semconv.USAGE_OUTPUT_TOKENS] = _tokens(attributes, _OUTPUT_TOKENS)
+            is_above = True
         elif operation == semconv.TOOL_OPERATION:
-            self.tools += 1
-            changed = True
+            changes[semconv.TOOL_CALLS] = 1
         elif operation == semconv.AGENT_OPERATION:
-            self.agents += 1
-            changed = True
+            changes[semconv.AGENT_CALLS] = 1
         if is_above and span.parent is not None:
             self._above_inference.add(span.parent.span_id)
+        changed = {name: self._counted.get(name, 0) + more for name, more in changes.items() if more}
+        self._counted.update(changed)
         return changed
 
-    def _is_above_inference(self, span: ReadableSpan) -> bool:
-        context = span.context
-        if context is None or context.span_id not in self._above_inference:
+    def _was_above_inference(self, span: ReadableSpan) -> bool:
+        if not self._above_inference or span.context is None or span.context.span_id not in self._above_inference:
             return False
-        self._above_inference.discard(context.span_id)
+        self._above_inference.discard(span.context.span_id)
         return True
 
     def count(self) -> Count:
-        return Count(self.inferences, self.tools, self.agents, self.errors, self.input_tokens, self.output_tokens)
+        counted = self._counted
+        return Count(
+            inference_calls=counted.get(semconv.INFERENCE_CALLS, 0),
+            tool_calls=counted.get(semconv.TOOL_CALLS, 0),
+            agent_calls=counted.get(semconv.AGENT_CALLS, 0),
+            errors=counted.get(semconv.ERRORS, 0),
+            input_tokens=counted.get(semconv.USAGE_INPUT_TOKENS, 0),
+            output_tokens=counted.get(semconv.USAGE_OUTPUT_TOKENS, 0),
+        )
 
     def attributes(self) -> dict[str, int]:
-        """The totals that are not zero, as attributes of the root span."""
-        named = {
-            semconv.INFERENCE_CALLS: self.inferences,
-            semconv.TOOL_CALLS: self.tools,
-            semconv.AGENT_CALLS: self.agents,
-            semconv.ERRORS: self.errors,
-            semconv.USAGE_INPUT_TOKENS: self.input_tokens,
-            semconv.USAGE_OUTPUT_TOKENS: self.output_tokens,
-        }
-        return {name: value for name, value in named.items() if value}
+        """The totals that are not zero, as attributes."""
+        return dict(self._counted)
 
 
-def _tokens(attributes: Attributes, *names: str) -> int:
+def counts(span: ReadableSpan, attributes: Mapping[str, Any]) -> bool:
+    """Whether an ended span says something that is counted; cheap, for the path of every span."""
+    return (
+        semconv.GEN_AI_OPERATION_NAME in attributes
+        or semconv.OPENINFERENCE_KIND in attributes
+        or span.status.status_code is StatusCode.ERROR
+    )
+
+
+def _operation(attributes: Mapping[str, Any]) -> object:
+    operation = attributes.get(semconv.GEN_AI_OPERATION_NAME)
+    return operation or _OPENINFERENCE_KINDS.get(str(attributes.get(semconv.OPENINFERENCE_KIND)))
+
+
+def _tokens(attributes: Mapping[str, Any], names: tuple[str, ...]) -> int:
     for name in names:
-        value = (attributes or {}).get(name)
-        if isinstance(value, (int, float)) and value == value and value >= 0:
+        value = attributes.get(name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
             return int(value)
     return 0

@@ -1,0 +1,5 @@
+"""`python -m agentops_otel.cli`: the same as `agentops-otel`."""
+
+from agentops_otel.cli import main
+
+main()

@@ -1,0 +1,132 @@
+"""The commands of `agentops-otel` and their options."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from agentops_otel import __version__
+from agentops_otel.cli.files import all_files, store_directory
+from agentops_otel.cli.run import run as run_program
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+class _ProgramCommand(click.Command):
+    """A command whose own options end where the program begins: everything from there on is the program's."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        takes_value = {
+            name: not option.is_flag
+            for option in self.get_params(ctx)
+            if isinstance(option, click.Option)
+            for name in option.opts
+        }
+        start = 0
+        while start < len(args) and (name := args[start].partition("=")[0]) in takes_value:
+            start += 2 if takes_value[name] and "=" not in args[start] else 1
+        # Click takes a `--` for itself and would read on after `-m module`. Another `--` before the program has it
+        # leave all of that alone; any other option is left to it to complain about.
+        own, program = args[:start], args[start:]
+        if program and (not program[0].startswith("-") or program[0] in ("-", "--") or program[0][:2] in ("-m", "-c")):
+            own.append("--")
+        return super().parse_args(ctx, own + program)
+
+
+def _store_option(function: Function) -> Function:
+    return click.option(
+        "--store",
+        type=click.Path(file_okay=False, path_type=Path, resolve_path=True),
+        metavar="DIR",
+        help="Where sessions are stored [default: OTEL_PYTHON_AGENTOPS_STORE, else the user's state directory].",
+    )(function)
+
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+@click.version_option(__version__)
+def cli() -> None:
+    """Agent sessions on OpenTelemetry."""
+
+
+@cli.command(cls=_ProgramCommand)
+@_store_option
+@click.option("--service-name", metavar="NAME", help="Name of the service [default: the program's name].")
+@click.option("--quiet", is_flag=True, help="Do not print the sessions at the end.")
+@click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED, metavar="PROGRAM [ARGS]...")
+def run(program: tuple[str, ...], store: Path | None, service_name: str | None, quiet: bool) -> None:
+    """Run a program with sessions recorded, its code untouched.
+
+    PROGRAM is the path of a Python script, `-m MODULE`, `-c CODE`, or `-- COMMAND` for anything else.
+
+    Sessions are exported to the OTLP endpoint in the environment (OTEL_EXPORTER_OTLP_ENDPOINT). Where there is none,
+    they are stored on this machine and printed on stderr when the program has ended.
+
+    Signals are passed on to the program, and the exit status is the program's.
+    """
+    if program == ("--",):
+        raise click.UsageError("no command after --")
+    run_program(program, store=store, service_name=service_name, quiet=quiet)
+
+
+@cli.command()
+@_store_option
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Show at most so many.")
+@_json_option
+def sessions(store: Path | None, limit: int | None, as_json: bool) -> None:
+    """List stored sessions, the newest first."""
+    from agentops_otel.cli.document import summary
+    from agentops_otel.cli.read import read_sessions
+    from agentops_otel.cli.table import session_table
+    from agentops_otel.cli.text import console, damage
+
+    directory = store or store_directory()
+    found = read_sessions(all_files(directory))
+    newest = found.sessions[::-1][:limit]
+    if as_json:
+        click.echo(json.dumps([summary(session) for session in newest], indent=2))
+    elif newest:
+        console(sys.stdout).print(session_table(newest))
+    else:
+        click.echo(f"No sessions in {directory} yet: agentops-otel run PROGRAM stores some.")
+    if found.damaged:
+        click.echo(damage(found.damaged), err=True)
+
+
+@cli.command()
+@click.argument("session_id", metavar="ID")
+@_store_option
+@_json_option
+def show(session_id: str, store: Path | None, as_json: bool) -> None:
+    """Print a stored session as a tree. The beginning of its ID is enough."""
+    from agentops_otel.cli.document import document
+    from agentops_otel.cli.read import read_sessions
+    from agentops_otel.cli.text import clean, console, damage
+    from agentops_otel.cli.tree import session_tree
+
+    directory = store or store_directory()
+    found = read_sessions(all_files(directory))
+    # The list shortens ids in a narrow terminal.
+    prefix = session_id.rstrip("…")
+    matching = [session for session in found.sessions if session.id.startswith(prefix)]
+    exact = [session for session in matching if session.id == session_id]
+    ids = sorted({session.id for session in exact or matching})
+    if not ids:
+        raise click.ClickException(f"no session {session_id} in {directory}")
+    if len(ids) > 1:
+        raise click.ClickException(f"{session_id} is the beginning of {len(ids)} ids: {', '.join(map(clean, ids[:5]))}")
+    screen = console(sys.stdout)
+    for session in exact or matching:
+        if as_json:
+            click.echo(json.dumps(document(session), indent=2))
+        else:
+            screen.print(session_tree(session, screen.width))
+    if found.damaged:
+        click.echo(damage(found.damaged), err=True)
