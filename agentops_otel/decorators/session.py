@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 from collections.abc import Callable
 from contextvars import Token
@@ -41,7 +40,7 @@ class SessionScope:
         if not callable(function) or inspect.isclass(function):
             raise TypeError(f"session decorates a function, not {function!r}")
         name = self._plan.name or getattr(function, "__name__", None) or type(function).__name__
-        plan = dataclasses.replace(self._plan, name=name, location=location_of(function))
+        plan = self._plan._replace(name=name, location=location_of(function))
         return run_in_session(function, lambda: SessionScope(self._start, plan))
 
     def __enter__(self) -> Session:

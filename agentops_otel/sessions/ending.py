@@ -10,8 +10,8 @@ from opentelemetry.trace import Status, StatusCode
 from .. import semconv
 from ..shield import Shield, absorb, text_of
 from .exceptions import error_type, record_exception
-from .reading import attributes_of
 from .record import answer_invalid
+from .sdk_spans import attributes_of
 from .state import Ending, EndState
 
 _ENDING_SPAN = Shield("ending a span that was left open in a session")

@@ -10,8 +10,8 @@ from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.util.types import AttributeValue
 
 from .. import semconv
-from .reading import attributes_of
 from .record import Record
+from .sdk_spans import attributes_of
 from .state import Ending, EndState
 
 

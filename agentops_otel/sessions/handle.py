@@ -14,8 +14,8 @@ from ..shield import Shield
 from . import arguments
 from .context import Attachment, restore
 from .exceptions import record_exception
-from .reading import attributes_of
 from .record import Record
+from .sdk_spans import attributes_of
 from .state import Ending, EndReason, EndState, ending_for
 from .totals import Count
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,8 +13,8 @@ from ..shield import Shield
 from . import ending as ends
 from .handle import Session
 from .leak_guard import LeakGuard, SpanWatch
-from .reading import attributes_of
 from .record import Record
+from .sdk_spans import add_if_absent, attributes_of
 from .state import COMPLETED, TIMEOUT, Ending, EndReason, EndState
 from .totals import Totals, counts
 from .worker import Worker
@@ -95,13 +95,10 @@ class Registry:
         if span_id in record.spans or span_id == record.lasting_context.span_id:
             return
         self.guard.watch_span(span, span_id, record)
-        present = attributes_of(span)
-        if _SESSION_ID not in present:
-            span.set_attribute(_SESSION_ID, record.session_id)
+        add_if_absent(span, _SESSION_ID, record.session_id)
         if record.ids:
             for name, value in record.ids.items():
-                if name not in present:
-                    span.set_attribute(name, value)
+                add_if_absent(span, name, value)
         if record.limits is not None:
             record.limits.touch()
         if not record.is_open:
@@ -123,7 +120,7 @@ class Registry:
         if not record.is_open:
             self._forget_if_done(record)
 
-    def _count(self, record: Record, span: ReadableSpan, attributes: dict[str, Any]) -> None:
+    def _count(self, record: Record, span: ReadableSpan, attributes: Mapping[str, Any]) -> None:
         if record.totals is None:
             record.totals = Totals()
         changed = record.totals.add(span, attributes)

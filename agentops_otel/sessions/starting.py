@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
+import os
 import secrets
 import sys
 from collections.abc import Callable, Mapping
 from contextvars import Token
-from dataclasses import dataclass, field
 from types import CodeType
-from typing import Any
+from typing import NamedTuple
 
 from opentelemetry import context, trace
 from opentelemetry.util.types import AttributeValue
@@ -20,22 +20,22 @@ from . import arguments
 from .context import live_outer
 from .handle import Session
 from .limits import Limits
-from .record import Record, span_name
+from .record import NO_IDS, Record, span_name
 from .registry import Registry
 from .source import Source
 
-_PACKAGE = __name__.partition(".")[0]
+_HERE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+"""Folder of this package."""
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """The checked arguments of a session that has not started yet."""
 
     name: str | None = None
     id: str | None = None
-    ids: Mapping[str, str] = field(default_factory=dict)
+    ids: Mapping[str, str] = NO_IDS
     """The other ids that every span of the session gets."""
-    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+    attributes: Mapping[str, AttributeValue] = NO_IDS
     idle_timeout: float | None = None
     max_duration: float | None = None
     location: Callable[[], dict[str, AttributeValue]] | None = None
@@ -139,8 +139,8 @@ def _links(current: trace.Span) -> list[trace.Link]:
 
 def _caller() -> dict[str, AttributeValue]:
     """``code.*`` of the line outside of this package that is being executed."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and _is_ours(frame.f_globals):
+    frame = sys._getframe(3)  # of whoever called `start`
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
         frame = frame.f_back
     code = frame.f_code
     return {
@@ -148,11 +148,6 @@ def _caller() -> dict[str, AttributeValue]:
         semconv.CODE_LINE_NUMBER: frame.f_lineno,
         semconv.CODE_FUNCTION_NAME: _function_name(frame.f_globals.get("__name__", ""), code),
     }
-
-
-def _is_ours(namespace: dict[str, Any]) -> bool:
-    module = str(namespace.get("__name__", ""))
-    return module == _PACKAGE or module.startswith(_PACKAGE + ".")
 
 
 @functools.lru_cache(maxsize=1024)  # one string for all sessions started in one place
