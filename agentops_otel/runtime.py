@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import sys
 import weakref
 from collections.abc import Iterator
 from contextvars import Token
@@ -53,6 +54,7 @@ class Runtime:
         """The provider the user chose; None: the global one."""
         self._sources: weakref.WeakKeyDictionary[trace.TracerProvider, Source] = weakref.WeakKeyDictionary()
         self._shutdown_hooks: list[ProviderShutdown] = []
+        self._latest: tuple[trace.TracerProvider | None, Source | None] = (None, None)
         self._logger_provider: object = None
         self._excepthook = ExceptHook()
         self._at_exit = AtExit(self._process_exits)
@@ -122,6 +124,7 @@ class Runtime:
             hook.undo()
         self._shutdown_hooks.clear()
         self._sources.clear()
+        self._latest = (None, None)
         self._logger_provider = None
         self._is_armed = False
 
@@ -131,10 +134,13 @@ class Runtime:
         self._arm()
 
     def _current_source(self) -> Source | None:
-        provider = self.provider()
+        provider = self._provider or trace.get_tracer_provider()
+        if provider is self._latest[0]:
+            return self._latest[1]
         source = self._sources.get(provider)
         if source is None and is_sdk(provider):
             source = self._meet(provider)
+        self._latest = (provider, source)
         return source
 
     def _meet(self, provider: trace.TracerProvider) -> Source:
@@ -157,7 +163,8 @@ class Runtime:
                 provider.add_span_processor(SessionSpanProcessor())
 
     def _arm(self) -> None:
-        logger_provider = _logs.get_logger_provider()
+        # Without the SDK's logs nobody can have set a LoggerProvider, and asking for one that is not set is slow.
+        logger_provider = _logs.get_logger_provider() if "opentelemetry.sdk._logs" in sys.modules else None
         if logger_provider is not self._logger_provider:
             self._logger_provider = logger_provider
             self._at_exit.arm()  # before this one's exit callback, too

@@ -5,9 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 from support import collectors
 from support.collectors import Collector
+from support.deaths import Deaths
 from support.otlp import Receiver
+from support.spans import Spans, in_use
+
+from agentops_otel import shield
+
+# No deadlines: a slow machine is no mistake. No files beside the tests.
+settings.register_profile("tests", deadline=None, database=None)
+settings.load_profile("tests")
+
+
+@pytest.fixture(autouse=True)
+def _mistakes_are_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package keeps its own mistakes away from programs; here they must be seen."""
+    monkeypatch.setattr(shield, "reraise", True)
+
+
+@pytest.fixture
+def spans() -> Iterator[Spans]:
+    """What sessions write in this test, and nowhere else; none of them may be left open."""
+    with in_use(Spans()) as spans:
+        yield spans
 
 
 @pytest.fixture
@@ -15,6 +37,12 @@ def receiver() -> Iterator[Receiver]:
     """A fresh OTLP receiver."""
     with Receiver() as receiver:
         yield receiver
+
+
+@pytest.fixture
+def deaths(receiver: Receiver) -> Deaths:
+    """Runs the programs of tests/scripts against `receiver`."""
+    return Deaths(receiver)
 
 
 @pytest.fixture

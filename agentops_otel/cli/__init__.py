@@ -24,7 +24,7 @@ def main() -> None:
     # The exporter in this package is also imported by programs that are being watched, and the libraries of the
     # command line are an extra.
     try:
-        from agentops_otel.cli.commands import cli
+        from .commands import cli
 
         cli(prog_name="agentops-otel")
     except ModuleNotFoundError as error:

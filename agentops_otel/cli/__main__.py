@@ -1,5 +1,5 @@
 """`python -m agentops_otel.cli`: the same as `agentops-otel`."""
 
-from agentops_otel.cli import main
+from . import main
 
 main()

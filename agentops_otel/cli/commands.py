@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import click
 
-from agentops_otel import __version__
-from agentops_otel.cli.files import all_files, store_directory
-from agentops_otel.cli.run import run as run_program
+from .. import __version__
+from .files import all_files, store_directory
+from .run import run as run_program
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -82,10 +82,10 @@ def run(program: tuple[str, ...], store: Path | None, service_name: str | None, 
 @_json_option
 def sessions(store: Path | None, limit: int | None, as_json: bool) -> None:
     """List stored sessions, the newest first."""
-    from agentops_otel.cli.document import summary
-    from agentops_otel.cli.read import read_sessions
-    from agentops_otel.cli.table import session_table
-    from agentops_otel.cli.text import console, damage
+    from .document import summary
+    from .read import read_sessions
+    from .table import session_table
+    from .text import console, damage
 
     directory = store or store_directory()
     found = read_sessions(all_files(directory))
@@ -106,10 +106,10 @@ def sessions(store: Path | None, limit: int | None, as_json: bool) -> None:
 @_json_option
 def show(session_id: str, store: Path | None, as_json: bool) -> None:
     """Print a stored session as a tree. The beginning of its ID is enough."""
-    from agentops_otel.cli.document import document
-    from agentops_otel.cli.read import read_sessions
-    from agentops_otel.cli.text import clean, console, damage
-    from agentops_otel.cli.tree import session_tree
+    from .document import document
+    from .read import read_sessions
+    from .text import clean, console, damage
+    from .tree import session_tree
 
     directory = store or store_directory()
     found = read_sessions(all_files(directory))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agentops_otel.cli.read import StoredSession, StoredSpan
+from .read import StoredSession, StoredSpan
 
 Document = Mapping[str, object]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import platformdirs
 
-from agentops_otel.environment_variables import OTEL_PYTHON_AGENTOPS_RUN_ID, OTEL_PYTHON_AGENTOPS_STORE
+from ..environment_variables import OTEL_PYTHON_AGENTOPS_RUN_ID, OTEL_PYTHON_AGENTOPS_STORE
 
 MAX_FILES = 200
 """So many files are kept when a new run starts, the newest ones."""

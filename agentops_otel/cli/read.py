@@ -18,7 +18,7 @@ from typing import Any
 from opentelemetry.proto_json.common.v1.common import AnyValue
 from opentelemetry.proto_json.trace.v1.trace import Span, Status
 
-from agentops_otel import semconv
+from .. import semconv
 
 MAX_LINE = 32 * 1024 * 1024
 """Bytes of the longest line that is read; a line holds one batch."""

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from agentops_otel.cli import environment as env
-from agentops_otel.cli.files import new_run_id, prune, run_files, store_directory
-from agentops_otel.cli.program import Program
-from agentops_otel.cli.supervise import end_like, supervise
-from agentops_otel.environment_variables import OTEL_PYTHON_AGENTOPS_RUN_ID, OTEL_PYTHON_AGENTOPS_STORE
-from agentops_otel.shield import Shield
+from ..environment_variables import OTEL_PYTHON_AGENTOPS_RUN_ID, OTEL_PYTHON_AGENTOPS_STORE
+from ..shield import Shield
+from . import environment as env
+from .files import new_run_id, prune, run_files, store_directory
+from .program import Program
+from .supervise import end_like, supervise
 
 MAX_TREES = 100
 """So many sessions are printed at the end, the last ones."""
@@ -63,9 +63,9 @@ def _leave_instrumentation() -> None:
 def _report(directory: Path, run_id: str) -> str:
     """The sessions of a run as trees."""
     # Imported late: the program starts sooner, and most of its life the supervisor is smaller.
-    from agentops_otel.cli.read import read_sessions
-    from agentops_otel.cli.text import console, damage
-    from agentops_otel.cli.tree import session_tree
+    from .read import read_sessions
+    from .text import console, damage
+    from .tree import session_tree
 
     files = run_files(directory, run_id)
     size = sum(file.stat().st_size for file in files)

@@ -12,7 +12,7 @@ from opentelemetry.exporter.otlp.json.file.trace_exporter import FileSpanExporte
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from agentops_otel.cli.files import inherited_run_id, new_run_id, process_file, store_directory
+from .files import inherited_run_id, new_run_id, process_file, store_directory
 
 _logger = logging.getLogger("agentops_otel")
 

@@ -34,7 +34,7 @@ _PASSED_ON = frozenset(
         signal.SIGWINCH,
     }
 )
-_FROM_KEYBOARD = frozenset({signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH})
+_FROM_TERMINAL = frozenset({signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH})
 
 
 def supervise(argv: list[str], environment: Mapping[str, str]) -> int:
@@ -91,7 +91,7 @@ def _next_signal(waited_for: set[signal.Signals], child: int) -> tuple[int, bool
         return info.si_signo, info.si_pid == child or (from_kernel and not hang_up_of_ours)
     # Other systems do not tell who sent it. In the foreground of a terminal the keyboard is the likeliest sender.
     number = signal.sigwait(waited_for)
-    return number, number in _FROM_KEYBOARD and _in_foreground()
+    return number, number in _FROM_TERMINAL and _in_foreground()
 
 
 def _in_foreground() -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from rich.table import Table
 from rich.text import Text
 
-from agentops_otel.cli.read import StoredSession
-from agentops_otel.cli.text import clean, duration, moment
-from agentops_otel.cli.tree import reason, state
+from .read import StoredSession
+from .text import clean, duration, moment
+from .tree import reason, state
 
 
 def session_table(sessions: Iterable[StoredSession]) -> Table:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.text import Text
 from rich.tree import Tree
 
-from agentops_otel.cli.read import StoredSession, StoredSpan
-from agentops_otel.cli.text import clean, duration, tokens
+from .read import StoredSession, StoredSpan
+from .text import clean, duration, tokens
 
 _COLOURS = {"success": "green", "error": "red"}
 

@@ -54,7 +54,7 @@ class SessionScope:
         session, token = self._entered.pop()
         if token is not None:
             detach_quietly(token)
-        session.__exit__(kind, error, traceback)
+        session._leave(error)
 
     async def __aenter__(self) -> Session:
         return self.__enter__()

@@ -42,8 +42,6 @@ def tags(argument: str, value: object) -> tuple[str, ...]:
 
 
 def attributes(argument: str, value: object) -> dict[str, AttributeValue]:
-    if value is None:
-        return {}
     if not isinstance(value, Mapping):
         raise TypeError(f"{argument} must be a mapping, not {_kind(value)}")
     return {

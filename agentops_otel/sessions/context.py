@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from contextvars import Token
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -75,5 +74,7 @@ def detach_quietly(token: Token[context.Context]) -> None:
     if variable is None:  # a runtime context that is not made of contextvars
         context.detach(token)
         return
-    with contextlib.suppress(ValueError):
+    try:  # noqa: SIM105 - on the path of every session
         variable.reset(token)
+    except ValueError:
+        pass

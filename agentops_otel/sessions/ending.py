@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from time import time_ns
-
 from opentelemetry import trace
 from opentelemetry.trace import Status, StatusCode
 
@@ -17,11 +15,9 @@ from .state import Ending, EndState
 _ENDING_SPAN = Shield("ending a span that was left open in a session")
 
 
-def time_of_end(root: trace.Span, ending: Ending) -> int:
-    """When the session ended, in nanoseconds; never before it began."""
-    if ending.time is None:
-        return time_ns()
-    return max(ending.time, getattr(root, "start_time", None) or 0)
+def not_before_start(span: trace.Span, time: int) -> int:
+    """``time``, in nanoseconds, or when the span started if that is later: clocks jump."""
+    return max(time, getattr(span, "start_time", None) or 0)
 
 
 def end_root(root: trace.Span, ending: Ending, end_time: int) -> None:
@@ -44,7 +40,7 @@ def end_descendant(span: trace.Span, ending: Ending, end_time: int) -> None:
             span.set_attribute(semconv.END_REASON, ending.reason.value)
             if ending.signal is not None:
                 span.set_attribute(semconv.EXIT_SIGNAL, ending.signal)
-            span.end(max(end_time, getattr(span, "start_time", None) or 0))
+            span.end(not_before_start(span, end_time))
             answer_invalid(span)
 
 
@@ -58,19 +54,14 @@ def location(root: trace.Span | None) -> tuple[str, int]:
 
 
 def _write(root: trace.Span, ending: Ending) -> None:
-    attributes: dict[str, str] = {
-        semconv.END_STATE: ending.state.value,
-        semconv.END_REASON: ending.reason.value,
-    }
-    if ending.signal is not None:
-        attributes[semconv.EXIT_SIGNAL] = ending.signal
+    attributes = ending.attributes
     if ending.state is EndState.ERROR:
         error = ending.exception
         if error is not None:
-            attributes[semconv.ERROR_TYPE] = error_type(error)
+            attributes = {**attributes, semconv.ERROR_TYPE: error_type(error)}
             root.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {text_of(error)}"))
         else:
-            attributes[semconv.ERROR_TYPE] = _last_recorded(root)
+            attributes = {**attributes, semconv.ERROR_TYPE: _last_recorded(root)}
             root.set_status(Status(StatusCode.ERROR))
     elif ending.said_success:
         root.set_status(Status(StatusCode.OK))

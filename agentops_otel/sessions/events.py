@@ -56,12 +56,9 @@ class SessionEvents:
             return
         attributes: dict[str, AttributeValue] = {
             **_ids(record),
-            semconv.END_STATE: ending.state.value,
-            semconv.END_REASON: ending.reason.value,
+            **ending.attributes,
             semconv.DURATION: max(0, end_time - (getattr(record.span, "start_time", None) or end_time)) / 1e9,
         }
-        if ending.signal is not None:
-            attributes[semconv.EXIT_SIGNAL] = ending.signal
         if record.totals is not None:
             attributes.update(record.totals.attributes())
         emit(

@@ -154,13 +154,7 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         restore(self._record)
-        ending = ending_for(error)
-        if isinstance(error, GeneratorExit):
-            # An abandoned generator may be closed by the garbage collector, in the middle of any line of this
-            # thread, with any lock held: what is to be written is written elsewhere.
-            self._registry.end_soon(self._record, ending)
-        else:
-            self._registry.end(self._record, ending)
+        self._leave(error)
 
     async def __aenter__(self) -> Session:
         return self
@@ -169,6 +163,16 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.__exit__(kind, error, traceback)
+
+    def _leave(self, error: BaseException | None) -> None:
+        """The end of a block whose context is restored."""
+        ending = ending_for(error)
+        if isinstance(error, GeneratorExit):
+            # An abandoned generator may be closed by the garbage collector, in the middle of any line of this
+            # thread, with any lock held: what is to be written is written elsewhere.
+            self._registry.end_soon(self._record, ending)
+        else:
+            self._registry.end(self._record, ending)
 
     def _can(self, do: str) -> bool:
         if not self._record.is_open:

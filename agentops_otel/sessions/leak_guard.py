@@ -6,7 +6,9 @@ So the callbacks here do one thing: post a job with the time of death to the wor
 
 from __future__ import annotations
 
+import time
 import weakref
+from collections import deque
 from collections.abc import Callable
 from time import time_ns
 from typing import TYPE_CHECKING, Any
@@ -20,10 +22,14 @@ if TYPE_CHECKING:
     from .handle import Session
 
 
+FRESH = 0.5
+"""Seconds for which a span that has just started is held, not watched."""
+
+
 class SpanWatch(weakref.ref[trace.Span]):
     """A weak reference to an open span that keeps what the span knows, so that it can end after its death.
 
-    A plain weak reference costs a tenth of a `weakref.finalize`, which matters for every span.
+    A plain weak reference, because it costs a tenth of a `weakref.finalize`.
     """
 
     __slots__ = ("kind", "record", "span_id", "state")
@@ -48,10 +54,15 @@ class LeakGuard:
     def __init__(
         self,
         worker: Worker,
+        find: Callable[[int], Record | None],
         handle_died: Callable[[Record, int], object],
         span_died: Callable[[SpanWatch, int], object],
     ) -> None:
         self._worker = worker
+        self._find = find
+        self._fresh: deque[int] = deque()
+        """The trace ids of the sessions in which a span started since the last look."""
+        self._is_watching = False
         self._handle_died = handle_died
         self._span_died = span_died
         self._handle_finalized_callback = self._handle_finalized  # one bound method, not one a session
@@ -65,14 +76,43 @@ class LeakGuard:
         finalizer.atexit = False
         record.finalizer = finalizer
 
-    def watch_span(self, span: trace.Span, span_id: int, record: Record) -> None:
-        """Keeps an open span of the session until it has ended (the watch is in ``record.spans`` so long)."""
+    def watch_spans_soon(self, record: Record) -> None:
+        """Has the spans of a session that are still open in a moment watched.
+
+        Most spans end soon, and a weak reference with the state of the span costs much of what a span costs. So a
+        span that has just started is itself held in ``record.spans``, and only what is open longer is watched.
+        """
+        record.is_fresh = True
+        # Not the record: most sessions with a fresh span are over by then.
+        self._fresh.append(record.trace_id)
+        if not self._is_watching:
+            self._is_watching = True
+            self._worker.post_at(time.monotonic() + FRESH, self._watch_fresh_spans)
+
+    def in_child_after_fork(self) -> None:
+        self._fresh.clear()
+        self._is_watching = False
+
+    def _watch_fresh_spans(self) -> None:
+        self._is_watching = False  # first, so that nothing is added behind our back
+        while self._fresh:
+            record = self._find(self._fresh.popleft())
+            if record is not None:
+                record.is_fresh = False
+                for span_id, held in list(record.spans.items()):
+                    if not isinstance(held, SpanWatch):
+                        self._watch_span(held, span_id, record)
+                    del held  # if nobody else holds it, it dies here, and is found
+
+    def _watch_span(self, span: trace.Span, span_id: int, record: Record) -> None:
         watch = SpanWatch(span, self._span_finalized_callback)
         watch.kind = type(span)
         watch.state = span.__dict__
         watch.span_id = span_id
         watch.record = record
         record.spans[span_id] = watch
+        if not span.is_recording():  # it ended meanwhile, perhaps before it was put there
+            record.spans.pop(span_id, None)
 
     def _handle_finalized(self, record: Record) -> None:
         self._worker.post(self._handle_died, record, time_ns())

@@ -1,16 +1,33 @@
-"""The span processor: where the SDK tells of spans that start and end."""
+"""The span processor: where the SDK tells of spans that start and end.
+
+`on_start` and `on_end` run for every span of the program, so they are written flat: a call that could be spared is
+not made, and a span context is taken apart as the tuple that it is (its properties are Python calls).
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace import Span as SdkSpan
+from opentelemetry.trace import StatusCode
 
+from .. import semconv
 from ..shield import absorb
 from .record import Record
 from .registry import Registry
+from .sdk_spans import add_if_absent, attributes_of
 from .state import PROVIDER_SHUTDOWN
+from .totals import Totals
+
+_SESSION_ID = semconv.SESSION_ID
+_OPERATION = semconv.GEN_AI_OPERATION_NAME
+_OPENINFERENCE_KIND = semconv.OPENINFERENCE_KIND
+_ERROR = StatusCode.ERROR
+_NOT_THERE: Any = object()
 
 
 class TrackingProcessor(SpanProcessor):
@@ -21,35 +38,62 @@ class TrackingProcessor(SpanProcessor):
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        # Bound once: these four are on the path of every span.
+        self._guard = registry.guard
         self._open, self._over = registry.lookups()
-        self._span_started = registry.span_started
-        self._span_ended = registry.span_ended
         self._source: object = None
 
     def on_start(self, span: SdkSpan, parent_context: Context | None = None) -> None:
+        """A span that starts in a session gets the session's ids, and is kept until it ends."""
         try:
-            # Taken apart as the tuple that it is: its properties are Python calls.
-            trace_id, span_id = span.get_span_context()[:2]
+            trace_id, span_id = span.context[:2]
             record = self._open(trace_id) or self._over(trace_id)
             if record is None:
-                record = self._parent_record(span, parent_context)
+                record = self._record_of_parent(span, parent_context)
                 if record is None:
                     return
-            self._span_started(record, span, span_id)
+            if span_id in record.spans or record.span is span:
+                return  # by another one of these processors
+            record.spans[span_id] = span
+            if not record.is_fresh:
+                self._guard.watch_spans_soon(record)
+            add_if_absent(span, _SESSION_ID, record.session_id)
+            if record.ids:
+                for name, value in record.ids.items():
+                    add_if_absent(span, name, value)
+            if record.limits is not None:
+                record.limits.touch()
+            if not record.is_open:
+                self._registry.span_started_late(record)
         except Exception as error:  # noqa: BLE001
             absorb("seeing a span start", error)
 
     def on_end(self, span: ReadableSpan) -> None:
+        """A span that ended is forgotten; what it says of consumption is added to the session's totals."""
         try:
-            trace_id, span_id = (span.get_span_context() or trace.INVALID_SPAN_CONTEXT)[:2]
+            trace_id, span_id = span.context[:2]
             record = self._open(trace_id) or self._over(trace_id)
-            if record is not None:
-                self._span_ended(record, span, span_id)
+            if record is None:
+                return
+            if record.spans.pop(span_id, _NOT_THERE) is _NOT_THERE:
+                if record.is_open and span_id == record.lasting_context.span_id:
+                    self._registry.root_ended(record, span)
+                return
+            attributes = attributes_of(span)
+            if (
+                record.totals is not None
+                or _OPERATION in attributes
+                or span.status.status_code is _ERROR
+                or _OPENINFERENCE_KIND in attributes
+            ):
+                _count(record, span, attributes)
+            if record.limits is not None:
+                record.limits.touch()
+            if not record.is_open:
+                self._registry.forget_if_done(record)
         except Exception as error:  # noqa: BLE001
             absorb("seeing a span end", error)
 
-    def _parent_record(self, span: SdkSpan, parent_context: Context | None) -> Record | None:
+    def _record_of_parent(self, span: SdkSpan, parent_context: Context | None) -> Record | None:
         """The session of a span whose trace is not known; takes in the root of one that is being started."""
         parent = trace.get_current_span(parent_context)
         if not isinstance(parent, Record):
@@ -59,7 +103,7 @@ class TrackingProcessor(SpanProcessor):
             self._source = parent.source
             return None
         # Known or not: a session may have ended just now, between the choice of the parent and here.
-        return parent if parent.lasting_context.trace_id == span.get_span_context().trace_id else None
+        return parent if parent.trace_id == span.get_span_context().trace_id else None
 
     def shutdown(self) -> None:
         # An explicit shutdown of the provider has a hook of its own; this one is in time only where the processor
@@ -69,3 +113,13 @@ class TrackingProcessor(SpanProcessor):
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         return True
+
+
+def _count(record: Record, span: ReadableSpan, attributes: Mapping[str, Any]) -> None:
+    if record.totals is None:
+        record.totals = Totals()
+    changed = record.totals.add(span, attributes)
+    root = record.span
+    # On the root at once, not at its end: a session that is killed has its totals too.
+    if changed and root is not None and root.is_recording():
+        root.set_attributes(changed)

@@ -46,6 +46,7 @@ class Record(trace.Span):
     __slots__ = (
         "finalizer",
         "ids",
+        "is_fresh",
         "is_open",
         "lasting_context",
         "limits",
@@ -58,6 +59,7 @@ class Record(trace.Span):
         "span",
         "spans",
         "totals",
+        "trace_id",
     )
 
     def __init__(
@@ -76,15 +78,18 @@ class Record(trace.Span):
         self.outer = outer
         """The span that was current at the start, to go back to at the end."""
         self.span: trace.Span | None = None
-        """The root; None until it has started, a non-recording stand-in when the session is over."""
+        """The root; None until it has started, the invalid span when the session is over."""
         self.live_context = trace.INVALID_SPAN_CONTEXT
         """What contexts see: the root's span context as long as they may adopt children for it."""
         self.lasting_context = trace.INVALID_SPAN_CONTEXT
         """The root's span context, for good."""
+        self.trace_id = 0
         self.is_open = False
         """Open, and this process may end it."""
-        self.spans: dict[int, SpanWatch] = {}
+        self.spans: dict[int, trace.Span | SpanWatch] = {}
         """The open descendants by span id, in the order of their starts (so the deepest is the last)."""
+        self.is_fresh = False
+        """A span started a moment ago: the leak guard will look."""
         self.totals: Totals | None = None
         self.limits: Limits | None = None
         self.finalizer: weakref.finalize[[Record], Session] | None = None
@@ -93,21 +98,13 @@ class Record(trace.Span):
     def born(self, span: trace.Span) -> None:
         """The root has started."""
         self.span = span
-        self.lasting_context = self.live_context = span.get_span_context()
+        self.lasting_context = self.live_context = context = span.get_span_context()
+        self.trace_id = context[0]
 
     @property
     def is_owned(self) -> bool:
         """False in a process that was forked from the one that started the session."""
         return self.owner == _process
-
-    def close(self) -> None:
-        """From now on no context adopts children for this session."""
-        self.is_open = False
-        self.live_context = trace.INVALID_SPAN_CONTEXT
-
-    def bury(self) -> None:
-        """Lets go of the root, which may hold a lot while a forgotten context still holds the record."""
-        self.span = trace.NonRecordingSpan(self.lasting_context)
 
     def leave_to_owner(self) -> None:
         """Makes an inherited record, in a forked child, one of a session that lives elsewhere.
@@ -115,13 +112,13 @@ class Record(trace.Span):
         Its spans belong to the parent: their end in the child is ignored, or they would arrive twice.
         """
         self.is_open = False
-        for watch in self.spans.values():
-            span = watch()
+        for held in self.spans.values():
+            span = held if isinstance(held, trace.Span) else held()
             if span is not None:
                 ignore_end(span)
         if self.span is not None:
             ignore_end(self.span)
-            self.span = trace.NonRecordingSpan(self.lasting_context)
+            self.span = trace.INVALID_SPAN
         self.spans = {}
         if self.finalizer is not None:
             self.finalizer.detach()

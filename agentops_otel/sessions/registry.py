@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import time_ns
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from .. import semconv
+from opentelemetry import trace
+
 from ..shield import Shield
 from . import ending as ends
 from .handle import Session
 from .leak_guard import LeakGuard, SpanWatch
 from .record import Record
-from .sdk_spans import add_if_absent, attributes_of
 from .state import COMPLETED, TIMEOUT, Ending, EndReason, EndState
-from .totals import Totals, counts
 from .worker import Worker
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.sdk.trace import Span as SdkSpan
 
-_SESSION_ID = semconv.SESSION_ID
 _OBSERVING = Shield("telling an observer of sessions")
 _WARNING = Shield("warning of a session that nobody ended")
 
@@ -45,7 +42,7 @@ class Registry:
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
-        self.guard = LeakGuard(worker, self._handle_died, self._span_died)
+        self.guard = LeakGuard(worker, self.find, self._handle_died, self._span_died)
         self.observers: tuple[Observer, ...] = ()
         self.flush: Callable[[float], bool] = lambda timeout: True
         """Waits until what has been recorded is exported, at most so many seconds."""
@@ -80,8 +77,10 @@ class Registry:
 
     def opened(self, record: Record) -> None:
         """The root of ``record`` has started."""
+        if self.worker.is_needed:
+            self.worker.ensure()
         record.is_open = True
-        self._open[record.lasting_context.trace_id] = record
+        self._open[record.trace_id] = record
 
     def announce(self, record: Record) -> None:
         for observer in self.observers:
@@ -90,53 +89,37 @@ class Registry:
 
     # -- spans in sessions --
 
-    def span_started(self, record: Record, span: SdkSpan, span_id: int) -> None:
-        """A span started in a session: it gets the session's ids and is kept until it ends."""
-        if span_id in record.spans or span_id == record.lasting_context.span_id:
-            return
-        self.guard.watch_span(span, span_id, record)
-        add_if_absent(span, _SESSION_ID, record.session_id)
-        if record.ids:
-            for name, value in record.ids.items():
-                add_if_absent(span, name, value)
-        if record.limits is not None:
-            record.limits.touch()
-        if not record.is_open:
-            # The session may have been forgotten since the span looked for it.
-            self._over.setdefault(record.lasting_context.trace_id, record)
-            if not record.is_owned:
-                self.worker.ensure()
+    def span_started_late(self, record: Record) -> None:
+        """A span started in a session that is over, or that belongs to the parent process."""
+        self._over.setdefault(record.trace_id, record)  # it may have been forgotten since the span looked for it
+        if not record.is_owned:
+            self.worker.ensure()
 
-    def span_ended(self, record: Record, span: ReadableSpan, span_id: int) -> None:
-        if record.spans.pop(span_id, None) is None:
-            if span_id == record.lasting_context.span_id and record.is_open:
-                self._root_ended_by_somebody(record, span)
-            return
-        if record.limits is not None:
-            record.limits.touch()
-        attributes = attributes_of(span)
-        if record.totals is not None or counts(span, attributes):
-            self._count(record, span, attributes)
-        if not record.is_open:
-            self._forget_if_done(record)
+    def root_ended(self, record: Record, span: ReadableSpan) -> None:
+        """Code that got hold of the root span itself ended it: all that is left is to know it."""
+        if self.claim(record):
+            if record.finalizer is not None:
+                record.finalizer.detach()
+            self._written(record, COMPLETED, span.end_time or time_ns())
 
-    def _count(self, record: Record, span: ReadableSpan, attributes: Mapping[str, Any]) -> None:
-        if record.totals is None:
-            record.totals = Totals()
-        changed = record.totals.add(span, attributes)
-        root = record.span
-        if changed and root is not None and root.is_recording():
-            root.set_attributes(changed)
+    def forget_if_done(self, record: Record) -> None:
+        """Lets go of a session that is over when nothing of it is left here."""
+        if record.spans or not record.is_owned or record.trace_id in self._ending:
+            return
+        self._over.pop(record.trace_id, None)
+        if record.spans:  # one started meanwhile
+            self._over[record.trace_id] = record
 
     # -- ending --
 
     def claim(self, record: Record) -> bool:
         """Takes the right, and the duty, to end a session. Safe in finalizers and signal handlers."""
-        trace_id = record.lasting_context.trace_id
+        trace_id = record.trace_id
         if self._open.pop(trace_id, None) is None:
             return False
         self._ending[trace_id] = self._over[trace_id] = record
-        record.close()
+        record.is_open = False
+        record.live_context = trace.INVALID_SPAN_CONTEXT  # from now on no context adopts children for it
         return True
 
     def end(self, record: Record, ending: Ending) -> bool:
@@ -179,6 +162,7 @@ class Registry:
         self._ending.clear()
         for record in self._over.values():
             record.leave_to_owner()
+        self.guard.in_child_after_fork()
 
     def _finish(self, record: Record, ending: Ending) -> None:
         root = record.span
@@ -187,43 +171,30 @@ class Registry:
             record.finalizer.detach()
         if record.limits is not None and record.limits.timer is not None:
             self.worker.cancel(record.limits.timer)
-        end_time = ends.time_of_end(root, ending)
+        end_time = time_ns() if ending.time is None else ends.not_before_start(root, ending.time)
         if not ending.is_normal and record.spans:
             self._end_descendants(record, ending, end_time)
         ends.end_root(root, ending, end_time)
-        self._ended(record, ending, end_time)
+        self._written(record, ending, end_time)
 
-    def _ended(self, record: Record, ending: Ending, end_time: int) -> None:
+    def _written(self, record: Record, ending: Ending, end_time: int) -> None:
         for observer in self.observers:
             with _OBSERVING:
                 observer.session_ended(record, ending, end_time)
-        record.bury()
-        self._ending.pop(record.lasting_context.trace_id, None)
-        self._forget_if_done(record)
-
-    def _root_ended_by_somebody(self, record: Record, span: ReadableSpan) -> None:
-        # Code that got hold of the root span itself ended it: all that is left is to know it.
-        if self.claim(record):
-            if record.finalizer is not None:
-                record.finalizer.detach()
-            self._ended(record, COMPLETED, span.end_time or time_ns())
-
-    def _forget_if_done(self, record: Record) -> None:
-        trace_id = record.lasting_context.trace_id
-        if record.spans or not record.is_owned or trace_id in self._ending:
-            return
-        self._over.pop(trace_id, None)
-        if record.spans:  # one started meanwhile
-            self._over[trace_id] = record
+        record.span = trace.INVALID_SPAN  # a forgotten context may still hold the record, and the root may be large
+        self._ending.pop(record.trace_id, None)
+        self.forget_if_done(record)
 
     def _end_descendants(self, record: Record, ending: Ending, end_time: int) -> None:
         # A span starts after its parent, so the order of starts backwards is deepest first.
-        for watch in reversed(list(record.spans.values())):
-            self._end_descendant(watch, ending, end_time)
+        for span_id, held in reversed(list(record.spans.items())):
+            self._end_descendant(record, span_id, held, ending, end_time)
 
-    def _end_descendant(self, watch: SpanWatch, ending: Ending, end_time: int) -> None:
-        ends.end_descendant(watch.revive(), ending, end_time)
-        watch.record.spans.pop(watch.span_id, None)  # also when somebody's processor kept us from hearing of it
+    def _end_descendant(
+        self, record: Record, span_id: int, held: trace.Span | SpanWatch, ending: Ending, end_time: int
+    ) -> None:
+        ends.end_descendant(held.revive() if isinstance(held, SpanWatch) else held, ending, end_time)
+        record.spans.pop(span_id, None)  # also when somebody's processor kept us from hearing of it
 
     # -- what the worker is told --
 
@@ -244,8 +215,9 @@ class Registry:
     def _span_died(self, watch: SpanWatch, died: int) -> None:
         record = watch.record
         if watch.span_id in record.spans:
-            self._end_descendant(watch, Ending(EndState.UNKNOWN, EndReason.GARBAGE_COLLECTED, time=died), died)
-            self._forget_if_done(record)
+            ending = Ending(EndState.UNKNOWN, EndReason.GARBAGE_COLLECTED, time=died)
+            self._end_descendant(record, watch.span_id, watch, ending, died)
+            self.forget_if_done(record)
 
     def watch_time(self, record: Record) -> None:
         """Ends the session when its time limits say so."""

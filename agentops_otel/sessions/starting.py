@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import secrets
 import sys
 from collections.abc import Callable, Mapping
 from contextvars import Token
@@ -56,7 +55,7 @@ class Plan(NamedTuple):
         max_duration: object,
     ) -> Plan:
         """A plan from what a user passed in; TypeError or ValueError that names the argument."""
-        said = arguments.attributes("attributes", attributes)
+        said = {} if attributes is None else arguments.attributes("attributes", attributes)
         if tags != ():
             said[semconv.TAGS] = arguments.tags("tags", tags)
         if previous_id is not None:
@@ -84,7 +83,7 @@ def start(registry: Registry, source: Source | None, plan: Plan) -> tuple[Sessio
     here = context.get_current()
     current = trace.get_current_span(here)
     outer = None if current is trace.INVALID_SPAN else live_outer(current)
-    record = Record(source, plan.name, plan.id or secrets.token_hex(16), plan.ids, outer)
+    record = Record(source, plan.name, plan.id or os.urandom(16).hex(), plan.ids, outer)
     handle = Session(registry, record)
     if source is None:
         return handle, None
@@ -107,16 +106,16 @@ def start(registry: Registry, source: Source | None, plan: Plan) -> tuple[Sessio
         record.born(root)
         if root.is_recording():
             source.attach()
-    if not record.lasting_context.is_valid:
+    if not record.trace_id:
         return handle, None  # no SDK, or a sampler, id generator or span processor of the user that raised
-    registry.worker.ensure()
     registry.opened(record)
     registry.guard.watch_handle(handle, record)
     if plan.idle_timeout is not None or plan.max_duration is not None:
         record.limits = Limits(plan.idle_timeout, plan.max_duration)
         registry.watch_time(record)
     token = context.attach(inside)
-    registry.announce(record)
+    if registry.observers:
+        registry.announce(record)
     return handle, token
 
 

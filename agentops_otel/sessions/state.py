@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
+
+from .. import semconv
 
 
 class EndState(str, Enum):
@@ -56,10 +59,17 @@ class Ending:
         """What a caller says: without a state it is a success that nobody vouches for."""
         return cls(state or EndState.SUCCESS, reason, said_success=state is EndState.SUCCESS)
 
-    @property
-    def is_normal(self) -> bool:
-        """A normal end leaves descendants that someone still holds alone; any other ends them too."""
-        return self.reason is EndReason.COMPLETED
+    is_normal: bool = field(init=False)
+    """A normal end leaves descendants that someone still holds alone; any other ends them too."""
+    attributes: Mapping[str, str] = field(init=False)
+    """What it writes on the root span and on the ``session.end`` event."""
+
+    def __post_init__(self) -> None:
+        attributes = {semconv.END_STATE: self.state.value, semconv.END_REASON: self.reason.value}
+        if self.signal is not None:
+            attributes[semconv.EXIT_SIGNAL] = self.signal
+        object.__setattr__(self, "is_normal", self.reason is EndReason.COMPLETED)
+        object.__setattr__(self, "attributes", attributes)
 
 
 COMPLETED = Ending(EndState.SUCCESS, EndReason.COMPLETED)

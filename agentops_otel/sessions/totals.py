@@ -85,15 +85,6 @@ class Totals:
         return dict(self._counted)
 
 
-def counts(span: ReadableSpan, attributes: Mapping[str, Any]) -> bool:
-    """Whether an ended span says something that is counted; cheap, for the path of every span."""
-    return (
-        semconv.GEN_AI_OPERATION_NAME in attributes
-        or semconv.OPENINFERENCE_KIND in attributes
-        or span.status.status_code is StatusCode.ERROR
-    )
-
-
 def _operation(attributes: Mapping[str, Any]) -> object:
     operation = attributes.get(semconv.GEN_AI_OPERATION_NAME)
     return operation or _OPENINFERENCE_KINDS.get(str(attributes.get(semconv.OPENINFERENCE_KIND)))

@@ -46,6 +46,8 @@ class Worker:
         self._timers: list[Timer] = []
         self._cancelled = 0
         self._thread: threading.Thread | None = None
+        self.is_needed = True
+        """Whether `ensure` has something to do."""
         self._starting = threading.Lock()
 
     def post(self, job: Job, *arguments: Any) -> None:
@@ -72,6 +74,7 @@ class Worker:
                     thread = threading.Thread(target=self._run, name="agentops-otel", daemon=True)
                     thread.start()
                     self._thread = thread
+                    self.is_needed = False
             except RuntimeError:
                 # No thread can be had (a limit, or the interpreter is shutting down): `settle` at the exit does
                 # the jobs.

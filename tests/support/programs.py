@@ -45,6 +45,14 @@ def run(
         return program.wait(timeout)
 
 
+def _clean_environment() -> dict[str, str]:
+    # Nothing else of the parent's environment gets in: OTEL_*, PYTHON* and proxies would change the result.
+    clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    # Where the package is not installed, this says where the programs find it.
+    where = os.environ.get("AGENTOPS_TEST_PYTHONPATH")
+    return clean | ({"PYTHONPATH": where} if where else {})
+
+
 class Program:
     """A running program in a session of its own; leaving the block kills it and all it started there."""
 
@@ -84,11 +92,9 @@ class Program:
         words = [str(word) for word in ([command] if isinstance(command, (str, Path)) else command)]
         if words[0].endswith(".py") or words[0].startswith("-"):
             words.insert(0, python)
-        # Nothing else of the parent's environment gets in: OTEL_*, PYTHON* and proxies would change the result.
-        clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         process = subprocess.Popen(
             words,
-            env=clean | {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"} | dict(env or {}),
+            env=_clean_environment() | {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"} | dict(env or {}),
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

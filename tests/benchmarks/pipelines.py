@@ -1,0 +1,52 @@
+"""The two sides of every comparison: the raw SDK, and the same with sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+CHILD_ATTRIBUTES = {"http.route": "/v1/answer", "retry": 2, "ratio": 0.25, "cached": True}
+"""Four attributes of a child span."""
+
+CONTENT = {
+    "code.file.path": __file__,
+    "code.line.number": 21,
+    "code.function.name": "benchmarks.pipelines.session",
+    "gen_ai.operation.name": "session",
+}
+"""What a session writes on its root beside the id: the raw side writes the same, so that the cost of tracking is
+compared, not the size of the content."""
+
+END_CONTENT = {"agentops.session.end_state": "success", "agentops.session.end_reason": "completed"}
+
+
+class Discard(SpanExporter):
+    """Exports nowhere, and counts."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.count += len(spans)
+        return SpanExportResult.SUCCESS
+
+
+def provider(exporter: SpanExporter | None = None, **options: int) -> TracerProvider:
+    made = TracerProvider(shutdown_on_exit=False)
+    made.add_span_processor(BatchSpanProcessor(exporter or Discard(), **options))
+    return made
+
+
+def nested_children(tracer: trace.Tracer) -> None:
+    """Five spans, each the child of the one before."""
+    with (
+        tracer.start_as_current_span("a", attributes=CHILD_ATTRIBUTES),
+        tracer.start_as_current_span("b", attributes=CHILD_ATTRIBUTES),
+        tracer.start_as_current_span("c", attributes=CHILD_ATTRIBUTES),
+        tracer.start_as_current_span("d", attributes=CHILD_ATTRIBUTES),
+        tracer.start_as_current_span("e", attributes=CHILD_ATTRIBUTES),
+    ):
+        pass

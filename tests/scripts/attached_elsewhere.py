@@ -1,0 +1,38 @@
+"""The handle is dropped while the session is current in another thread, which then leaves it."""
+
+import gc
+import threading
+
+from _setup import tracer
+
+import agentops_otel as ao
+
+attached, dropped = threading.Event(), threading.Event()
+
+
+def work(session: ao.Session) -> None:
+    with session.attach():
+        del session
+        attached.set()
+        dropped.wait()
+        with tracer.start_as_current_span("step"):
+            pass
+    with tracer.start_as_current_span("after in the thread"):
+        pass
+
+
+def agent() -> threading.Thread:
+    session = ao.start_session("agent")
+    handed = [session]
+    thread = threading.Thread(target=lambda: work(handed.pop()))
+    thread.start()
+    attached.wait()
+    return thread
+
+
+thread = agent()
+gc.collect()
+dropped.set()
+thread.join()
+with tracer.start_as_current_span("after"):
+    pass

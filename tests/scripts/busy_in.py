@@ -1,0 +1,43 @@
+"""The agent is at work, and the main thread waits in one of the ways a main thread can."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+from _setup import open_spans
+
+import agentops_otel as ao
+
+for name in ("SIGTERM", "SIGHUP"):  # The tests themselves may have been started with nohup.
+    signal.signal(signal.Signals[name], signal.SIG_DFL)
+session = ao.start_session("agent")
+spans = open_spans()
+where = sys.argv[1]
+if where == "stdin":
+    os.dup2(os.pipe()[0], 0)
+elif where == "lock":
+    lock = threading.Lock()
+    lock.acquire()
+elif where in ("join", "exit"):
+    thread = threading.Thread(target=threading.Event().wait, daemon=where == "join")
+    thread.start()
+print("ready")
+if where == "sleep":
+    time.sleep(60)
+elif where == "loop":
+    while True:
+        pass
+elif where == "lock":
+    lock.acquire()
+elif where == "join":
+    thread.join()
+elif where == "asyncio":
+    asyncio.run(asyncio.sleep(60))
+elif where == "stdin":
+    sys.stdin.read()
+elif where == "subprocess":
+    subprocess.run(["sleep", "60"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -1,0 +1,23 @@
+"""A thread, not the main one, forks in the block of its session."""
+
+import os
+import threading
+
+from _setup import tracer
+
+import agentops_otel as ao
+
+
+def agent() -> None:
+    with ao.session("agent"), tracer.start_as_current_span("step"):
+        child = os.fork()
+        if child == 0:
+            with ao.session("child"):
+                pass
+        else:
+            assert os.waitpid(child, 0)[1] == 0
+
+
+thread = threading.Thread(target=agent)
+thread.start()
+thread.join()

@@ -1,0 +1,9 @@
+"""An exception ends the program while a session is open."""
+
+from _setup import open_spans
+
+import agentops_otel as ao
+
+session = ao.start_session("agent")
+spans = open_spans()
+raise ValueError("boom")

@@ -1,0 +1,102 @@
+"""What sessions in this process wrote: a provider of its own for each test, and what arrived at its exporter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
+
+import agentops_otel as ao
+from agentops_otel import semconv
+from agentops_otel.runtime import runtime
+
+
+class Spans:
+    """Spans that have ended, in the order of their ends."""
+
+    def __init__(
+        self,
+        *,
+        sampler: Sampler = ALWAYS_ON,
+        id_generator: IdGenerator | None = None,
+        before: Iterable[SpanProcessor] = (),
+        after: Iterable[SpanProcessor] = (),
+    ) -> None:
+        self.exporter = InMemorySpanExporter()
+        self.provider = TracerProvider(sampler=sampler, id_generator=id_generator, shutdown_on_exit=False)
+        for processor in (*before, SimpleSpanProcessor(self.exporter), *after):
+            self.provider.add_span_processor(processor)
+        self.tracer = self.provider.get_tracer("tests")
+
+    def all(self) -> list[ReadableSpan]:
+        """Everything that arrived, after what was dropped so far has been noticed."""
+        runtime.worker.settle(10)
+        return list(self.exporter.get_finished_spans())
+
+    def roots(self) -> list[ReadableSpan]:
+        """The root spans of sessions."""
+        return [
+            span
+            for span in self.all()
+            if span.parent is None and attributes(span).get("gen_ai.operation.name") == "session"
+        ]
+
+    def root(self) -> ReadableSpan:
+        """The one session."""
+        [root] = self.roots()
+        return root
+
+    def by_name(self, name: str) -> ReadableSpan:
+        """The one span of this name."""
+        [span] = [span for span in self.all() if span.name == name]
+        return span
+
+    def names(self) -> list[str]:
+        return [span.name for span in self.all()]
+
+    def clear(self) -> None:
+        runtime.worker.settle(10)
+        self.exporter.clear()
+
+
+@contextmanager
+def in_use(spans: Spans, choose: Callable[[trace.TracerProvider], object] | None = None) -> Iterator[Spans]:
+    """Has sessions started with the provider of ``spans``; at the end no session may be open, and all is undone."""
+    chosen = runtime._provider
+    settings = runtime.settings
+    (choose or (lambda provider: ao.configure(tracer_provider=provider)))(spans.provider)
+    try:
+        yield spans
+        runtime.worker.settle(10)
+        assert runtime.registry.open_records() == []
+        assert ao.open_sessions() == []
+    finally:
+        ao.end_all_sessions()
+        runtime.release()
+        runtime._provider = chosen
+        runtime.settings = settings
+        if not runtime.worker.is_alive:
+            runtime.worker.in_child_after_fork()  # a worker that a failed test has killed must not fail the others
+
+
+def attributes(span: ReadableSpan) -> Mapping[str, Any]:
+    return span.attributes or {}
+
+
+def context_of(span: ReadableSpan | trace.Span) -> trace.SpanContext:
+    context = span.get_span_context()
+    assert context is not None
+    return context
+
+
+def ending(root: ReadableSpan) -> tuple[str, str, str]:
+    """End state, end reason and status of a session."""
+    said = attributes(root)
+    return said[semconv.END_STATE], said[semconv.END_REASON], root.status.status_code.name
