@@ -21,6 +21,7 @@ from .exits.fork import Fork
 from .exits.multiprocessing_child import MultiprocessingChild
 from .exits.provider_shutdown import ProviderShutdown
 from .exits.signals import Signals
+from .sessions import ids
 from .sessions import record as records
 from .sessions.events import SessionEvents, is_heard
 from .sessions.handle import Session
@@ -36,6 +37,7 @@ _ATTACHING = Shield("attaching to the TracerProvider")
 _FLUSHING = Shield("flushing")
 _FORKING = Shield("cleaning up in a forked child")
 
+_LOGS = "opentelemetry.sdk._logs"
 _STUCK = 2.0
 """Seconds that the exit waits for the worker, which is quick unless somebody's span processor hangs."""
 
@@ -72,8 +74,9 @@ class Runtime:
     # -- sessions --
 
     def start(self, plan: Plan) -> tuple[Session, Token[Context] | None]:
-        source = self._current_source()
-        if source is not None:
+        provider = self._provider or trace.get_tracer_provider()
+        source = self._latest[1] if provider is self._latest[0] else self._source_of(provider)
+        if source is not None and (not self._is_armed or _LOGS in sys.modules):
             self._arm()
         return start(self.registry, source, plan)
 
@@ -133,10 +136,7 @@ class Runtime:
         self._at_exit.arm()
         self._arm()
 
-    def _current_source(self) -> Source | None:
-        provider = self._provider or trace.get_tracer_provider()
-        if provider is self._latest[0]:
-            return self._latest[1]
+    def _source_of(self, provider: trace.TracerProvider) -> Source | None:
         source = self._sources.get(provider)
         if source is None and is_sdk(provider):
             source = self._meet(provider)
@@ -164,7 +164,7 @@ class Runtime:
 
     def _arm(self) -> None:
         # Without the SDK's logs nobody can have set a LoggerProvider, and asking for one that is not set is slow.
-        logger_provider = _logs.get_logger_provider() if "opentelemetry.sdk._logs" in sys.modules else None
+        logger_provider = _logs.get_logger_provider() if _LOGS in sys.modules else None
         if logger_provider is not self._logger_provider:
             self._logger_provider = logger_provider
             self._at_exit.arm()  # before this one's exit callback, too
@@ -219,6 +219,7 @@ class Runtime:
     def _in_child_after_fork(self) -> None:
         with _FORKING:
             records.in_child_after_fork()
+            ids.in_child_after_fork()
             self.worker.in_child_after_fork()
             self.registry.in_child_after_fork()
             self._signals.in_child_after_fork()

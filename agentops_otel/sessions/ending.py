@@ -12,6 +12,7 @@ from .record import answer_invalid
 from .sdk_spans import attributes_of
 from .state import Ending, EndState
 
+_OK = Status(StatusCode.OK)
 _ENDING_SPAN = Shield("ending a span that was left open in a session")
 
 
@@ -24,7 +25,12 @@ def end_root(root: trace.Span, ending: Ending, end_time: int) -> None:
     """Writes state, reason and status on a root span and ends it."""
     try:
         if root.is_recording():
-            _write(root, ending)
+            if ending.state is EndState.ERROR:
+                _write_error(root, ending)
+            else:
+                root.set_attributes(ending.attributes)
+                if ending.said_success:
+                    root.set_status(_OK)
     except Exception as error:  # noqa: BLE001
         absorb("writing how a session ended", error)
     try:
@@ -53,21 +59,14 @@ def location(root: trace.Span | None) -> tuple[str, int]:
     )
 
 
-def _write(root: trace.Span, ending: Ending) -> None:
-    attributes = ending.attributes
-    if ending.state is EndState.ERROR:
-        error = ending.exception
-        if error is not None:
-            attributes = {**attributes, semconv.ERROR_TYPE: error_type(error)}
-            root.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {text_of(error)}"))
-        else:
-            attributes = {**attributes, semconv.ERROR_TYPE: _last_recorded(root)}
-            root.set_status(Status(StatusCode.ERROR))
-    elif ending.said_success:
-        root.set_status(Status(StatusCode.OK))
-    root.set_attributes(attributes)
-    if ending.exception is not None:
-        record_exception(root, ending.exception)
+def _write_error(root: trace.Span, ending: Ending) -> None:
+    error = ending.exception
+    kind = error_type(error) if error is not None else _last_recorded(root)
+    root.set_attributes({**ending.attributes, semconv.ERROR_TYPE: kind})
+    description = f"{type(error).__name__}: {text_of(error)}" if error is not None else None
+    root.set_status(Status(StatusCode.ERROR, description))
+    if error is not None:
+        record_exception(root, error)
 
 
 def _last_recorded(root: trace.Span) -> str:

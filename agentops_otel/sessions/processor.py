@@ -27,6 +27,8 @@ _SESSION_ID = semconv.SESSION_ID
 _OPERATION = semconv.GEN_AI_OPERATION_NAME
 _OPENINFERENCE_KIND = semconv.OPENINFERENCE_KIND
 _ERROR = StatusCode.ERROR
+_NO_STATUS = ReadableSpan("").status
+"""The one object that every span has for a status until one is set."""
 _NOT_THERE: Any = object()
 
 
@@ -82,7 +84,7 @@ class TrackingProcessor(SpanProcessor):
             if (
                 record.totals is not None
                 or _OPERATION in attributes
-                or span.status.status_code is _ERROR
+                or (span.status is not _NO_STATUS and span.status.status_code is _ERROR)
                 or _OPENINFERENCE_KIND in attributes
             ):
                 _count(record, span, attributes)

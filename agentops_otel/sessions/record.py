@@ -11,8 +11,6 @@ from opentelemetry import trace
 from opentelemetry.trace.status import Status, StatusCode
 from opentelemetry.util import types
 
-from .. import semconv
-
 if TYPE_CHECKING:
     import weakref
 
@@ -194,8 +192,3 @@ def _nothing(end_time: int | None = None) -> None:
 
 def _invalid_context() -> trace.SpanContext:
     return trace.INVALID_SPAN_CONTEXT
-
-
-def span_name(name: str | None) -> str:
-    """Name of a session's root span."""
-    return f"{semconv.SESSION_OPERATION} {name}" if name else semconv.SESSION_OPERATION

@@ -182,8 +182,11 @@ class Registry:
             with _OBSERVING:
                 observer.session_ended(record, ending, end_time)
         record.span = trace.INVALID_SPAN  # a forgotten context may still hold the record, and the root may be large
-        self._ending.pop(record.trace_id, None)
-        self.forget_if_done(record)
+        trace_id = record.trace_id
+        self._ending.pop(trace_id, None)
+        self._over.pop(trace_id, None)
+        if record.spans:  # they outlive their root, and stay guarded
+            self._over[trace_id] = record
 
     def _end_descendants(self, record: Record, ending: Ending, end_time: int) -> None:
         # A span starts after its parent, so the order of starts backwards is deepest first.

@@ -15,11 +15,11 @@ from opentelemetry.util.types import AttributeValue
 
 from .. import semconv
 from ..shield import absorb
-from . import arguments
+from . import arguments, ids
 from .context import live_outer
 from .handle import Session
 from .limits import Limits
-from .record import NO_IDS, Record, span_name
+from .record import NO_IDS, Record
 from .registry import Registry
 from .source import Source
 
@@ -37,8 +37,8 @@ class Plan(NamedTuple):
     attributes: Mapping[str, AttributeValue] = NO_IDS
     idle_timeout: float | None = None
     max_duration: float | None = None
-    location: Callable[[], dict[str, AttributeValue]] | None = None
-    """Where it is started; None: where `start` is called from."""
+    location: Mapping[str, AttributeValue] | None = None
+    """``code.*`` of where it is started; None: where `start` is called from."""
 
     @classmethod
     def checked(
@@ -83,7 +83,7 @@ def start(registry: Registry, source: Source | None, plan: Plan) -> tuple[Sessio
     here = context.get_current()
     current = trace.get_current_span(here)
     outer = None if current is trace.INVALID_SPAN else live_outer(current)
-    record = Record(source, plan.name, plan.id or os.urandom(16).hex(), plan.ids, outer)
+    record = Record(source, plan.name, plan.id or ids.new_id(), plan.ids, outer)
     handle = Session(registry, record)
     if source is None:
         return handle, None
@@ -93,9 +93,15 @@ def start(registry: Registry, source: Source | None, plan: Plan) -> tuple[Sessio
     root: trace.Span | None = None
     try:
         root = source.tracer.start_span(
-            span_name(plan.name),
+            f"{semconv.SESSION_OPERATION} {plan.name}" if plan.name else semconv.SESSION_OPERATION,
             context=inside,
-            attributes=_attributes(record, plan),
+            attributes={
+                **plan.attributes,
+                **(_caller() if plan.location is None else plan.location),
+                **plan.ids,
+                semconv.SESSION_ID: record.session_id,
+                semconv.GEN_AI_OPERATION_NAME: semconv.SESSION_OPERATION,
+            },
             links=_links(current) if outer is not None else None,
         )
     except Exception as error:  # noqa: BLE001
@@ -119,17 +125,6 @@ def start(registry: Registry, source: Source | None, plan: Plan) -> tuple[Sessio
     return handle, token
 
 
-def _attributes(record: Record, plan: Plan) -> dict[str, AttributeValue]:
-    location = plan.location if plan.location is not None else _caller
-    return {
-        **plan.attributes,
-        **location(),
-        **plan.ids,
-        semconv.SESSION_ID: record.session_id,
-        semconv.GEN_AI_OPERATION_NAME: semconv.SESSION_OPERATION,
-    }
-
-
 def _links(current: trace.Span) -> list[trace.Link]:
     # A session is always a root; what was current where it started is linked, not its parent.
     linked = current.get_span_context()
@@ -138,7 +133,7 @@ def _links(current: trace.Span) -> list[trace.Link]:
 
 def _caller() -> dict[str, AttributeValue]:
     """``code.*`` of the line outside of this package that is being executed."""
-    frame = sys._getframe(3)  # of whoever called `start`
+    frame = sys._getframe(4)  # the first that can be one of the user
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
         frame = frame.f_back
     code = frame.f_code
@@ -154,7 +149,7 @@ def _function_name(module: str, code: CodeType) -> str:
     return f"{module}.{getattr(code, 'co_qualname', code.co_name)}"
 
 
-def location_of(function: Callable[..., object]) -> Callable[[], dict[str, AttributeValue]]:
+def location_of(function: Callable[..., object]) -> dict[str, AttributeValue]:
     """``code.*`` of a decorated function."""
     code = getattr(function, "__code__", None)
     attributes: dict[str, AttributeValue] = {
@@ -163,4 +158,4 @@ def location_of(function: Callable[..., object]) -> Callable[[], dict[str, Attri
     if isinstance(code, CodeType):
         attributes[semconv.CODE_FILE_PATH] = code.co_filename
         attributes[semconv.CODE_LINE_NUMBER] = code.co_firstlineno
-    return lambda: attributes
+    return attributes

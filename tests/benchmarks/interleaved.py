@@ -19,9 +19,17 @@ class Comparison:
 
 
 def compare(
-    raw: Callable[[], object], ours: Callable[[], object], *, rounds: int = 30, calls: int = 200
+    raw: Callable[[], object],
+    ours: Callable[[], object],
+    *,
+    rounds: int = 30,
+    calls: int = 200,
+    between: Callable[[], object] = lambda: None,
 ) -> Comparison:
-    """Times ``raw`` and ``ours`` in turn, after a warm-up of each; garbage is collected between rounds, not in them."""
+    """Times ``raw`` and ``ours`` in turn, after a warm-up of each.
+
+    Between rounds, not in them, garbage is collected and ``between`` is called.
+    """
     times: list[tuple[float, float]] = []
     gc.collect()
     gc.disable()
@@ -36,6 +44,7 @@ def compare(
                 second = _time(ours, calls)
             if turn >= 2:
                 times.append((first, second))
+            between()
             gc.collect()
     finally:
         gc.enable()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 
 import pytest
 from support.deaths import (
@@ -18,6 +17,7 @@ from support.deaths import (
     GARBAGE_COLLECTED,
     PROCESS_EXIT,
     PROVIDER_SHUTDOWN,
+    ROOMY,
     SESSION_ID,
     SOON,
     TIMEOUT,
@@ -58,10 +58,8 @@ def test_a_session_ended_by_hand_has_the_state_that_was_said(
 ) -> None:
     died = deaths.run("explicit_end", *state)
     assert died.quiet == (0, "")
-    root = died.session(end, name="agent") if not end.error_type else died.span("session agent")
-    died.check_all()
-    assert (root.attributes["agentops.session.end_state"], root.status) == (end.state, end.status)
-    assert root.attributes.get("error.type") == end.error_type
+    root = died.only_session(end)
+    assert died.span("step").parent_id == root.span_id
     assert died.is_alone("after")
 
 
@@ -312,11 +310,11 @@ def test_a_shutdown_of_the_provider_ends_the_open_session(deaths: Deaths, times:
 
 
 @pytest.fixture
-def nobody() -> Iterator[dict[str, str]]:
+def nobody() -> dict[str, str]:
     """The environment of a program whose collector is dead."""
     with Receiver() as dead:
         environment = dead.environment()
-    yield environment | {"OTEL_PYTHON_AGENTOPS_EXIT_TIMEOUT": "1"}
+    return environment | {"OTEL_PYTHON_AGENTOPS_EXIT_TIMEOUT": "1", "OTEL_EXPORTER_OTLP_TIMEOUT": "2"}
 
 
 @pytest.mark.parametrize(
@@ -524,7 +522,9 @@ def test_a_thread_may_fork(deaths: Deaths) -> None:
 
 @forks
 def test_a_fork_among_busy_threads_hangs_nobody(deaths: Deaths) -> None:
-    died = deaths.run("fork_among_threads", env={"OTEL_BSP_MAX_QUEUE_SIZE": "1000000"}, timeout=60)
+    # The parent exports at the end only: the SDK's exporters would share a connection with the children.
+    at_the_end = {"OTEL_BSP_SCHEDULE_DELAY": "60000", "OTEL_BLRP_SCHEDULE_DELAY": "60000"}
+    died = deaths.run("fork_among_threads", env=at_the_end | ROOMY)
     assert died.quiet == (0, "")
     assert len(died.spans("session dropped")) == int(died.stdout)
     for number in range(10):
@@ -574,9 +574,7 @@ def test_a_session_started_in_another_is_a_trace_of_its_own(deaths: Deaths, orde
     died = deaths.run("nested", order)
     assert died.quiet == (0, "")
     outer, inner = died.session(COMPLETED, name="outer"), died.session(COMPLETED, name="inner")
-    step = died.span("step")
-    assert step.parent_id == outer.span_id
-    assert [(link.trace_id, link.span_id) for link in inner.links] == [(outer.trace_id, step.span_id)]
+    assert [(link.trace_id, link.span_id) for link in inner.links] == [(outer.trace_id, outer.span_id)]
     assert died.span("in inner").parent_id == inner.span_id
     assert died.is_alone("after")
 
@@ -585,6 +583,9 @@ def test_the_block_of_a_session_may_have_another_in_it(deaths: Deaths) -> None:
     died = deaths.run("nested_blocks")
     assert died.quiet == (0, "")
     outer, inner = died.session(COMPLETED, name="outer"), died.session(COMPLETED, name="inner")
+    step = died.span("step")
+    assert step.parent_id == outer.span_id
+    assert [(link.trace_id, link.span_id) for link in inner.links] == [(outer.trace_id, step.span_id)]
     assert died.span("in inner").parent_id == inner.span_id
     assert died.span("in outer").parent_id == outer.span_id
     assert died.is_alone("after")

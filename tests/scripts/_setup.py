@@ -9,7 +9,7 @@ import os
 
 from opentelemetry import _logs, trace
 from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
@@ -20,26 +20,27 @@ def _set_up(who: str) -> None:
     if who == "configure":
         ao.configure()
         return
+    span_exporter, log_exporter = _exporters()
     provider = TracerProvider()
-    provider.add_span_processor(BatchSpanProcessor(_exporter()))
+    provider.add_span_processor(BatchSpanProcessor(span_exporter))
     trace.set_tracer_provider(provider)
     if who == "by_hand":
-        from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
-
         provider.add_span_processor(ao.SessionSpanProcessor())
         logger_provider = LoggerProvider()
-        logger_provider.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter()))
+        logger_provider.add_log_record_processor(BatchLogRecordProcessor(log_exporter))
         _logs.set_logger_provider(logger_provider)
 
 
-def _exporter() -> SpanExporter:
+def _exporters() -> tuple[SpanExporter, LogRecordExporter]:
     if os.environ["OTEL_EXPORTER_OTLP_PROTOCOL"] == "grpc":
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as Grpc
+        from opentelemetry.exporter.otlp.proto.grpc import _log_exporter as grpc_logs
+        from opentelemetry.exporter.otlp.proto.grpc import trace_exporter as grpc_traces
 
-        return Grpc()
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as Http
+        return grpc_traces.OTLPSpanExporter(), grpc_logs.OTLPLogExporter()
+    from opentelemetry.exporter.otlp.proto.http import _log_exporter as http_logs
+    from opentelemetry.exporter.otlp.proto.http import trace_exporter as http_traces
 
-    return Http()
+    return http_traces.OTLPSpanExporter(), http_logs.OTLPLogExporter()
 
 
 def open_spans() -> list[trace.Span]:

@@ -2,18 +2,16 @@
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import threading
 import time
 
+import _fresh_signals  # noqa: F401
 from _setup import open_spans
 
 import agentops_otel as ao
 
-for name in ("SIGTERM", "SIGHUP"):  # The tests themselves may have been started with nohup.
-    signal.signal(signal.Signals[name], signal.SIG_DFL)
 session = ao.start_session("agent")
 spans = open_spans()
 where = sys.argv[1]
@@ -25,7 +23,8 @@ elif where == "lock":
 elif where in ("join", "exit"):
     thread = threading.Thread(target=threading.Event().wait, daemon=where == "join")
     thread.start()
-print("ready")
+# Not before the main thread waits: a signal between its last line of Python and its system call is another story.
+threading.Timer(0.2, print, ("ready",)).start()
 if where == "sleep":
     time.sleep(60)
 elif where == "loop":

@@ -9,7 +9,7 @@ from _setup import open_spans, tracer
 
 import agentops_otel as ao
 
-held = []
+held: list[object] = []
 
 
 def agent() -> None:

@@ -14,6 +14,8 @@ def agent() -> None:
         if child == 0:
             with ao.session("child"):
                 pass
+            ao.flush()
+            os._exit(0)  # The end of a thread is not the end of the process, also where it is the only one.
         else:
             assert os.waitpid(child, 0)[1] == 0
 

@@ -1,16 +1,13 @@
 """Ctrl-C while a session is open."""
 
 import asyncio
-import signal
 import sys
 import threading
 
+import _fresh_signals  # noqa: F401
 from _setup import open_spans
 
 import agentops_otel as ao
-
-# A shell starts background jobs, and the tests may be one, with SIGINT ignored.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 async def in_block() -> None:

@@ -34,9 +34,9 @@ def child(how: str, ready: multiprocessing.synchronize.Event) -> None:
 
 
 if __name__ == "__main__":
-    context = multiprocessing.get_context(sys.argv[1])
-    ready = context.Event()
-    process = context.Process(target=child, args=(sys.argv[2], ready))
+    multiprocessing.set_start_method(sys.argv[1])
+    ready = multiprocessing.Event()
+    process = multiprocessing.Process(target=child, args=(sys.argv[2], ready))
     process.start()
     if sys.argv[2] == "is_terminated":
         ready.wait()

@@ -7,8 +7,7 @@ from _setup import tracer
 import agentops_otel as ao
 
 outer = ao.start_session("outer")
-with tracer.start_as_current_span("step"):
-    inner = ao.start_session("inner")
+inner = ao.start_session("inner")
 with tracer.start_as_current_span("in inner"):
     pass
 for session in (inner, outer) if sys.argv[1] == "inner_first" else (outer, inner):

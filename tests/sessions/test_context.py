@@ -39,6 +39,13 @@ def in_thread(job: Callable[[], object]) -> None:
         raise errors[0]
 
 
+async def in_empty_context(work: Callable[[], object]) -> None:
+    """Runs a coroutine function in a task that inherits nothing."""
+    loop = asyncio.get_running_loop()
+    task = contextvars.Context().run(loop.create_task, work())  # type: ignore[arg-type]
+    await task
+
+
 class TestCurrent:
     def test_is_none_outside(self, spans: Spans) -> None:
         assert ao.current_session() is None
@@ -275,22 +282,19 @@ class TestAttach:
                     assert ao.current_session() is session
                 assert ao.current_session() is None
 
-            await asyncio.create_task(work(), name="work") if False else await _in_empty_context(work)
+            await in_empty_context(work)
             session.end()
 
         asyncio.run(main())
 
     def test_within_another_session_goes_back_to_it(self, spans: Spans) -> None:
-        with ao.session() as first:
-            pass_on = first
-        with ao.session() as second, ao.session() as third:
-            with second.attach():
-                assert ao.current_session() is second
-                with third.attach():
-                    assert ao.current_session() is third
-                assert ao.current_session() is second
-            assert ao.current_session() is third
-        assert pass_on == first
+        with ao.session() as outer, ao.session() as inner:
+            with outer.attach():
+                assert ao.current_session() is outer
+                with inner.attach():
+                    assert ao.current_session() is inner
+                assert ao.current_session() is outer
+            assert ao.current_session() is inner
 
     def test_keeps_the_session_alive(self, spans: Spans) -> None:
         with ao.start_session().attach():
@@ -332,13 +336,6 @@ class TestAttach:
             with pytest.raises(ValueError, match="mine"), session.attach():
                 raise ValueError("mine")
             assert session.is_open
-
-
-async def _in_empty_context(work: Callable[[], object]) -> None:
-    """Runs a coroutine function in a task that inherits nothing."""
-    loop = asyncio.get_running_loop()
-    task = contextvars.Context().run(loop.create_task, work())  # type: ignore[arg-type]
-    await task
 
 
 class TestConcurrent:
