@@ -22,7 +22,9 @@ from opentelemetry.sdk.trace import Span as SdkSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, ParentBased, Sampler, SamplingResult
+from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, SamplingResult
+from opentelemetry.trace import Link, SpanKind, TraceState
+from opentelemetry.util.types import Attributes
 from support import programs
 from support.spans import Spans, attributes, ending, in_use
 
@@ -302,7 +304,7 @@ class TestProcessors:
             with ao.session("outer"):
                 with ao.session("inner"):
                     pass
-            assert Counter(spans.names()) == {"session outer": 1, "session inner": 1, "session of the processor": 2}
+            assert Counter(spans.names()) == {"session outer": 1, "session inner": 1, "session of the processor": 1}
 
     def test_that_drop_sessions_while_they_hold_the_lock_of_a_span_do_not_hang(self) -> None:
         class Dropping(SpanProcessor):
@@ -423,14 +425,16 @@ class Sampling(Sampler):
         parent_context: Context | None,
         trace_id: int,
         name: str,
-        *args: Any,
-        **kwargs: Any,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
     ) -> SamplingResult:
         if self.when == "always" or (name == "child") is (self.when == "children"):
             if isinstance(self.answer, type):
                 raise self.answer
             return self.answer  # type: ignore[no-any-return]
-        return ALWAYS_ON.should_sample(parent_context, trace_id, name)
+        return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes)
 
     def get_description(self) -> str:
         return "hostile"
@@ -458,6 +462,18 @@ class TestSamplers:
                 assert ao.current_session() is session
             assert ending(spans.root())[1] == "completed"
             live(spans)
+
+    def test_that_pass_no_attributes_on_cost_the_root_none_of_its_own(self) -> None:
+        # By the specification a sampler gives attributes to add; the SDK takes them in place of those it was given.
+        with in_use(Spans(sampler=Sampling(SamplingResult(Decision.RECORD_AND_SAMPLE), "always"))) as spans:
+            with ao.session(id="s", conversation_id="c", attributes={"k": 1}):
+                pass
+            said = attributes(spans.by_name("session"))
+            assert said["session.id"] == "s"
+            assert said["gen_ai.operation.name"] == "session"
+            assert said["gen_ai.conversation.id"] == "c"
+            assert said["k"] == 1
+            assert said["code.file.path"] == __file__
 
     def test_that_record_without_sampling_break_nothing(self) -> None:
         sampler = Sampling(SamplingResult(Decision.RECORD_ONLY), "always")

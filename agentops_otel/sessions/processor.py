@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, get_current
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace import Span as SdkSpan
 from opentelemetry.trace import StatusCode
 
 from .. import semconv
 from ..shield import absorb
+from .context import SPAN_KEY
 from .record import Record
 from .registry import Registry
 from .sdk_spans import add_if_absent, attributes_of
@@ -97,7 +97,7 @@ class TrackingProcessor(SpanProcessor):
 
     def _record_of_parent(self, span: SdkSpan, parent_context: Context | None) -> Record | None:
         """The session of a span whose trace is not known; takes in the root of one that is being started."""
-        parent = trace.get_current_span(parent_context)
+        parent = (get_current() if parent_context is None else parent_context).get(SPAN_KEY)
         if not isinstance(parent, Record):
             return None
         if parent.span is None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextvars import Token
 from types import CodeType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from opentelemetry import context, trace
 from opentelemetry.util.types import AttributeValue
@@ -16,7 +16,7 @@ from opentelemetry.util.types import AttributeValue
 from .. import semconv
 from ..shield import absorb
 from . import arguments, ids
-from .context import live_outer
+from .context import SPAN_KEY, live_outer
 from .handle import Session
 from .limits import Limits
 from .record import NO_IDS, Record
@@ -81,15 +81,15 @@ def start(registry: Registry, source: Source | None, plan: Plan) -> tuple[Sessio
     Without a ``source`` the handle does nothing.
     """
     here = context.get_current()
-    current = trace.get_current_span(here)
-    outer = None if current is trace.INVALID_SPAN else live_outer(current)
+    current: Any = here.get(SPAN_KEY)
+    outer = None if current is None else live_outer(current)
     record = Record(source, plan.name, plan.id or ids.new_id(), plan.ids, outer)
     handle = Session(registry, record)
     if source is None:
         return handle, None
     # With the record as the current span: it has an invalid span context until it is born, so the span becomes a
     # root, and our span processor finds in the parent context whose root it sees.
-    inside = trace.set_span_in_context(record, here)
+    inside = context.Context({**here, SPAN_KEY: record})
     root: trace.Span | None = None
     try:
         root = source.tracer.start_span(

@@ -8,8 +8,11 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-CHILD_ATTRIBUTES = {"http.route": "/v1/answer", "retry": 2, "ratio": 0.25, "cached": True}
-"""Four attributes of a child span."""
+REQUEST = {"server.address": "127.0.0.1", "http.request.method": "POST"}
+"""Two attributes that a child span has from its start ..."""
+
+RESPONSE = {"http.response.status_code": 200, "network.protocol.version": "1.1"}
+"""... and two that are set on it when the answer is there, one by one, as instrumentations do."""
 
 CONTENT = {
     "code.file.path": __file__,
@@ -48,13 +51,10 @@ def provider(exporter: SpanExporter | None = None, *, batch: int = 32_768) -> Tr
     return made
 
 
-def nested_children(tracer: trace.Tracer) -> None:
-    """Five spans, each the child of the one before."""
-    with (
-        tracer.start_as_current_span("a", attributes=CHILD_ATTRIBUTES),
-        tracer.start_as_current_span("b", attributes=CHILD_ATTRIBUTES),
-        tracer.start_as_current_span("c", attributes=CHILD_ATTRIBUTES),
-        tracer.start_as_current_span("d", attributes=CHILD_ATTRIBUTES),
-        tracer.start_as_current_span("e", attributes=CHILD_ATTRIBUTES),
-    ):
-        pass
+def nested_children(tracer: trace.Tracer, depth: int = 5) -> None:
+    """Five spans with four attributes, each the child of the one before."""
+    with tracer.start_as_current_span("step", attributes=REQUEST) as span:
+        if depth > 1:
+            nested_children(tracer, depth - 1)
+        for name, value in RESPONSE.items():
+            span.set_attribute(name, value)

@@ -82,8 +82,10 @@ def in_use(spans: Spans, choose: Callable[[trace.TracerProvider], object] | None
         runtime.release()
         runtime._provider = chosen
         runtime.settings = settings
+        # What a test that failed has broken must not fail the others.
+        runtime.registry._ending.clear()
         if not runtime.worker.is_alive:
-            runtime.worker.in_child_after_fork()  # a worker that a failed test has killed must not fail the others
+            runtime.worker.in_child_after_fork()
 
 
 def attributes(span: ReadableSpan) -> Mapping[str, Any]:
