@@ -53,9 +53,7 @@ def a_session_arrived(receiver: Receiver) -> bool:
         (("unknown",), End("unknown", "completed")),
     ],
 )
-def test_a_session_ended_by_hand_has_the_state_that_was_said(
-    deaths: Deaths, state: tuple[str, ...], end: End
-) -> None:
+def test_a_session_ended_by_hand_has_the_state_that_was_said(deaths: Deaths, state: tuple[str, ...], end: End) -> None:
     died = deaths.run("explicit_end", *state)
     assert died.quiet == (0, "")
     root = died.only_session(end)
@@ -186,9 +184,7 @@ def test_an_asynchronous_generator_left_in_the_middle_ends_its_session(
 @pytest.mark.parametrize("how", ["dropped", "cycle"])
 @every_setup
 def test_a_dropped_handle_ends_its_session_while_the_program_runs(deaths: Deaths, how: str, setup: Setup) -> None:
-    died = deaths.run(
-        "dropped_handle", how, setup=setup, env=SOON, send=signal.SIGTERM, when=a_session_arrived
-    )
+    died = deaths.run("dropped_handle", how, setup=setup, env=SOON, send=signal.SIGTERM, when=a_session_arrived)
     assert died.quiet == (-signal.SIGTERM, "")
     root = died.only_session(GARBAGE_COLLECTED, open_spans=OPEN)
     assert root.attributes["code.function.name"].endswith("agent")
@@ -317,9 +313,7 @@ def nobody() -> dict[str, str]:
     return environment | {"OTEL_PYTHON_AGENTOPS_EXIT_TIMEOUT": "1", "OTEL_EXPORTER_OTLP_TIMEOUT": "2"}
 
 
-@pytest.mark.parametrize(
-    ("program", "returncode"), [("sys_exit", 3), ("unhandled_exception", 1), ("end_of_main", 0)]
-)
+@pytest.mark.parametrize(("program", "returncode"), [("sys_exit", 3), ("unhandled_exception", 1), ("end_of_main", 0)])
 def test_a_dead_collector_does_not_change_the_exit_status(
     deaths: Deaths, nobody: dict[str, str], program: str, returncode: int
 ) -> None:
@@ -477,11 +471,10 @@ def test_a_session_that_a_multiprocessing_child_inherits_belongs_to_the_parent(d
 @forks
 @every_setup
 @pytest.mark.parametrize(
-    ("how", "exitcode"), [("falls_off", 0), ("exits", 4), ("leaves_at_once", 4), ("raises", 1), ("ends", 0), ("drops", 0)]
+    ("how", "exitcode"),
+    [("falls_off", 0), ("exits", 4), ("leaves_at_once", 4), ("raises", 1), ("ends", 0), ("drops", 0)],
 )
-def test_what_is_open_at_a_fork_belongs_to_the_parent(
-    deaths: Deaths, how: str, exitcode: int, setup: Setup
-) -> None:
+def test_what_is_open_at_a_fork_belongs_to_the_parent(deaths: Deaths, how: str, exitcode: int, setup: Setup) -> None:
     died = deaths.run("inherited_by_fork", how, setup=setup)
     assert died.returncode == 0
     assert died.has_traceback("ValueError: boom") if how == "raises" else died.stderr == "", died

@@ -1,0 +1,86 @@
+"""What can be run on this project: ``nox -l`` lists it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.error_on_missing_interpreters = False
+
+PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
+COLLECTOR = Path(__file__).parent / ".collector"
+
+# The lowest version of every core dependency; the command line needs newer ones, so its tests are left out there.
+LOWEST = [
+    "opentelemetry-api==1.39.0",
+    "opentelemetry-sdk==1.39.0",
+    "opentelemetry-exporter-otlp==1.39.0",
+    "opentelemetry-instrumentation==0.60b0",
+    "opentelemetry-semantic-conventions==0.60b0",
+    "wrapt==1.17.0",
+]
+NEEDS_THE_COMMAND_LINE = ["--ignore=tests/cli", "--ignore=tests/test_readme.py", "--ignore=tests/test_examples.py"]
+
+
+def installed(session: nox.Session) -> dict[str, str]:
+    """The variables that make the tests check that they test what is installed."""
+    return {"AGENTOPS_TEST_INSTALLED": "1"}
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """The tests, against the installed wheel."""
+    session.install(".[test]")
+    session.run("pytest", *session.posargs, env=installed(session))
+
+
+@nox.session(python="3.10")
+def lowest(session: nox.Session) -> None:
+    """The tests of the core with the lowest versions of its dependencies."""
+    session.install(".", *LOWEST, "pytest>=8.3", "pytest-timeout>=2.3", "hypothesis>=6.100", "rotel>=0.0.1a15")
+    session.run("pytest", *NEEDS_THE_COMMAND_LINE, *session.posargs, env=installed(session))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style."""
+    session.install("ruff>=0.9")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Strict types: the package, the tests, and a file of public use that is only type-checked."""
+    session.install(".[test]", "mypy>=1.14", "nox")
+    session.run("mypy", "agentops_otel", "tests", "examples", "noxfile.py")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Time and memory against the raw SDK, as Markdown; ``-- peers`` adds other session SDKs."""
+    session.install(".[test]")
+    session.run("python", "tests/benchmarks/run.py", *session.posargs)
+
+
+@nox.session
+def collector(session: nox.Session) -> None:
+    """Builds the official OpenTelemetry Collector (needs Go) and runs the tests that need it."""
+    if shutil.which("go") is None:
+        session.skip("Go is not installed")
+    session.install(".[test]")
+    session.run("python", "tests/support/build_collector.py", str(COLLECTOR))
+    env = {**installed(session), "AGENTOPS_TEST_COLLECTOR": str(COLLECTOR / "otelcol")}
+    session.run("pytest", "tests/test_collectors.py", *session.posargs, env=env)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The example agent."""
+    session.install(".[examples]")
+    os.environ.pop("OTEL_EXPORTER_OTLP_ENDPOINT", None)
+    session.run("agentops-otel", "run", "examples/research_agent.py", *session.posargs)
