@@ -11,7 +11,7 @@ from contextvars import Token
 from time import monotonic
 from typing import Any
 
-from opentelemetry import _logs, trace
+from opentelemetry import trace
 from opentelemetry.context import Context
 
 from . import __version__, config, semconv
@@ -23,7 +23,7 @@ from .exits.provider_shutdown import ProviderShutdown
 from .exits.signals import Signals
 from .sessions import ids
 from .sessions import record as records
-from .sessions.events import SessionEvents, is_heard
+from .sessions.events import SessionEvents, logger_provider
 from .sessions.handle import Session
 from .sessions.registry import Registry
 from .sessions.source import Source
@@ -163,12 +163,11 @@ class Runtime:
                 provider.add_span_processor(SessionSpanProcessor())
 
     def _arm(self) -> None:
-        # Without the SDK's logs nobody can have set a LoggerProvider, and asking for one that is not set is slow.
-        logger_provider = _logs.get_logger_provider() if _LOGS in sys.modules else None
-        if logger_provider is not self._logger_provider:
-            self._logger_provider = logger_provider
+        provider = logger_provider()
+        if provider is not self._logger_provider:
+            self._logger_provider = provider
             self._at_exit.arm()  # before this one's exit callback, too
-            self.registry.observers = (self._events,) if is_heard(logger_provider) else ()
+            self.registry.observers = () if provider is None else (self._events,)
         if not self._is_armed:
             self._excepthook.install()
             self._multiprocessing.arm()
@@ -212,9 +211,9 @@ class Runtime:
 
     def _to_flush(self) -> Iterator[Any]:
         yield from list(self._sources)
-        logger_provider = _logs.get_logger_provider()
-        if hasattr(logger_provider, "force_flush"):
-            yield logger_provider
+        provider = logger_provider()
+        if provider is not None:
+            yield provider
 
     def _in_child_after_fork(self) -> None:
         with _FORKING:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from time import time_ns
+from typing import Any
 
-from opentelemetry import _logs, trace
-from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry import trace
 from opentelemetry.util.types import AttributeValue
 
 from .. import semconv
@@ -24,9 +25,11 @@ def emit(
     is_error: bool = False,
 ) -> None:
     """Emits a log event with the given span as its context, if the program has an SDK LoggerProvider."""
-    provider = _logs.get_logger_provider()
-    if not is_heard(provider):
+    provider = logger_provider()
+    if provider is None:
         return
+    from opentelemetry._logs import LogRecord, SeverityNumber
+
     severity = SeverityNumber.ERROR if is_error else SeverityNumber.INFO
     provider.get_logger(semconv.SCOPE).emit(
         LogRecord(
@@ -70,9 +73,16 @@ class SessionEvents:
         )
 
 
-def is_heard(logger_provider: object) -> bool:
-    """Whether anybody gets what is emitted: the API's no-op and its proxy have nothing to flush."""
-    return hasattr(logger_provider, "force_flush")
+def logger_provider() -> Any:
+    """The global LoggerProvider of the SDK; None where nobody would get what is emitted."""
+    # Without the SDK's logs nobody can have set one; asking the API for one that is not set is slow, and so is
+    # importing it.
+    if "opentelemetry.sdk._logs" not in sys.modules:
+        return None
+    from opentelemetry import _logs
+
+    provider = _logs.get_logger_provider()
+    return provider if hasattr(provider, "force_flush") else None
 
 
 def _ids(record: Record) -> dict[str, AttributeValue]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable
 from time import time_ns
 from typing import TYPE_CHECKING, Any
@@ -60,8 +59,9 @@ class LeakGuard:
     ) -> None:
         self._worker = worker
         self._find = find
-        self._fresh: deque[int] = deque()
-        """The trace ids of the sessions in which a span started since the last look."""
+        self.fresh: set[int] = set()
+        """The trace ids of the sessions in which a span started since the last look. Not the records: most of them
+        are over by then."""
         self._is_watching = False
         self._handle_died = handle_died
         self._span_died = span_died
@@ -76,43 +76,41 @@ class LeakGuard:
         finalizer.atexit = False
         record.finalizer = finalizer
 
-    def watch_spans_soon(self, record: Record) -> None:
+    def watch_spans_soon(self, trace_id: int) -> None:
         """Has the spans of a session that are still open in a moment watched.
 
         Most spans end soon, and a weak reference with the state of the span costs much of what a span costs. So a
         span that has just started is itself held in ``record.spans``, and only what is open longer is watched.
         """
-        record.is_fresh = True
-        # Not the record: most sessions with a fresh span are over by then.
-        self._fresh.append(record.trace_id)
+        self.fresh.add(trace_id)
         if not self._is_watching:
             self._is_watching = True
             self._worker.post_at(time.monotonic() + FRESH, self._watch_fresh_spans)
 
     def in_child_after_fork(self) -> None:
-        self._fresh.clear()
+        self.fresh.clear()
         self._is_watching = False
 
     def _watch_fresh_spans(self) -> None:
         self._is_watching = False  # first, so that nothing is added behind our back
-        while self._fresh:
-            record = self._find(self._fresh.popleft())
+        for _ in range(len(self.fresh)):
+            record = self._find(self.fresh.pop())
             if record is not None:
-                record.is_fresh = False
-                for span_id, held in list(record.spans.items()):
+                spans = record.spans or {}
+                for span_id, held in list(spans.items()):
                     if not isinstance(held, SpanWatch):
-                        self._watch_span(held, span_id, record)
+                        spans[span_id] = self._watch(held, span_id, record)
+                        if not held.is_recording():  # it ended meanwhile, perhaps before the watch was put there
+                            spans.pop(span_id, None)
                     del held  # if nobody else holds it, it dies here, and is found
 
-    def _watch_span(self, span: trace.Span, span_id: int, record: Record) -> None:
+    def _watch(self, span: trace.Span, span_id: int, record: Record) -> SpanWatch:
         watch = SpanWatch(span, self._span_finalized_callback)
         watch.kind = type(span)
         watch.state = span.__dict__
         watch.span_id = span_id
         watch.record = record
-        record.spans[span_id] = watch
-        if not span.is_recording():  # it ended meanwhile, perhaps before it was put there
-            record.spans.pop(span_id, None)
+        return watch
 
     def _handle_finalized(self, record: Record) -> None:
         self._worker.post(self._handle_died, record, time_ns())

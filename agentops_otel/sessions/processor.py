@@ -41,6 +41,7 @@ class TrackingProcessor(SpanProcessor):
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._guard = registry.guard
+        self._fresh = registry.guard.fresh
         self._open, self._over = registry.lookups()
         self._source: object = None
 
@@ -53,11 +54,14 @@ class TrackingProcessor(SpanProcessor):
                 record = self._record_of_parent(span, parent_context)
                 if record is None:
                     return
-            if span_id in record.spans or record.span is span:
+            spans = record.spans
+            if spans is None:
+                spans = record.first_span()
+            if span_id in spans or record.span is span:
                 return  # by another one of these processors
-            record.spans[span_id] = span
-            if not record.is_fresh:
-                self._guard.watch_spans_soon(record)
+            spans[span_id] = span
+            if trace_id not in self._fresh:
+                self._guard.watch_spans_soon(trace_id)
             add_if_absent(span, _SESSION_ID, record.session_id)
             if record.ids:
                 for name, value in record.ids.items():
@@ -76,7 +80,8 @@ class TrackingProcessor(SpanProcessor):
             record = self._open(trace_id) or self._over(trace_id)
             if record is None:
                 return
-            if record.spans.pop(span_id, _NOT_THERE) is _NOT_THERE:
+            spans = record.spans
+            if spans is None or spans.pop(span_id, _NOT_THERE) is _NOT_THERE:
                 if record.is_open and span_id == record.lasting_context.span_id:
                     self._registry.root_ended(record, span)
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -25,10 +26,13 @@ NO_IDS: Mapping[str, str] = MappingProxyType({})
 _process = os.getpid()
 """The pid, cached: one shared int in every record."""
 
+_making_spans = threading.Lock()
+
 
 def in_child_after_fork() -> None:
-    global _process
+    global _process, _making_spans
     _process = os.getpid()
+    _making_spans = threading.Lock()
 
 
 class Record(trace.Span):
@@ -44,7 +48,6 @@ class Record(trace.Span):
     __slots__ = (
         "finalizer",
         "ids",
-        "is_fresh",
         "is_open",
         "lasting_context",
         "limits",
@@ -57,7 +60,6 @@ class Record(trace.Span):
         "span",
         "spans",
         "totals",
-        "trace_id",
     )
 
     def __init__(
@@ -81,13 +83,11 @@ class Record(trace.Span):
         """What contexts see: the root's span context as long as they may adopt children for it."""
         self.lasting_context = trace.INVALID_SPAN_CONTEXT
         """The root's span context, for good."""
-        self.trace_id = 0
         self.is_open = False
         """Open, and this process may end it."""
-        self.spans: dict[int, trace.Span | SpanWatch] = {}
-        """The open descendants by span id, in the order of their starts (so the deepest is the last)."""
-        self.is_fresh = False
-        """A span started a moment ago: the leak guard will look."""
+        self.spans: dict[int, trace.Span | SpanWatch] | None = None
+        """The open descendants by span id, in the order of their starts (so the deepest is the last); None
+        before the first."""
         self.totals: Totals | None = None
         self.limits: Limits | None = None
         self.finalizer: weakref.finalize[[Record], Session] | None = None
@@ -96,8 +96,19 @@ class Record(trace.Span):
     def born(self, span: trace.Span) -> None:
         """The root has started."""
         self.span = span
-        self.lasting_context = self.live_context = context = span.get_span_context()
-        self.trace_id = context[0]
+        self.lasting_context = self.live_context = span.get_span_context()
+
+    def first_span(self) -> dict[int, trace.Span | SpanWatch]:
+        """Makes `spans`; most of 100,000 open sessions have none."""
+        made: dict[int, trace.Span | SpanWatch] = {}
+        with _making_spans:  # nothing is allocated in it, so no finalizer can come to wait for it in this thread
+            if self.spans is None:
+                self.spans = made
+            return self.spans
+
+    @property
+    def trace_id(self) -> int:
+        return self.lasting_context[0]  # as the tuple that it is: its properties are Python calls
 
     @property
     def is_owned(self) -> bool:
@@ -110,14 +121,14 @@ class Record(trace.Span):
         Its spans belong to the parent: their end in the child is ignored, or they would arrive twice.
         """
         self.is_open = False
-        for held in self.spans.values():
+        for held in (self.spans or {}).values():
             span = held if isinstance(held, trace.Span) else held()
             if span is not None:
                 ignore_end(span)
         if self.span is not None:
             ignore_end(self.span)
             self.span = trace.INVALID_SPAN
-        self.spans = {}
+        self.spans = None
         if self.finalizer is not None:
             self.finalizer.detach()
 

@@ -190,14 +190,14 @@ class Registry:
 
     def _end_descendants(self, record: Record, ending: Ending, end_time: int) -> None:
         # A span starts after its parent, so the order of starts backwards is deepest first.
-        for span_id, held in reversed(list(record.spans.items())):
+        for span_id, held in reversed(list((record.spans or {}).items())):
             self._end_descendant(record, span_id, held, ending, end_time)
 
     def _end_descendant(
         self, record: Record, span_id: int, held: trace.Span | SpanWatch, ending: Ending, end_time: int
     ) -> None:
         ends.end_descendant(held.revive() if isinstance(held, SpanWatch) else held, ending, end_time)
-        record.spans.pop(span_id, None)  # also when somebody's processor kept us from hearing of it
+        (record.spans or {}).pop(span_id, None)  # also when somebody's processor kept us from hearing of it
 
     # -- what the worker is told --
 
@@ -217,7 +217,7 @@ class Registry:
 
     def _span_died(self, watch: SpanWatch, died: int) -> None:
         record = watch.record
-        if watch.span_id in record.spans:
+        if record.spans and watch.span_id in record.spans:
             ending = Ending(EndState.UNKNOWN, EndReason.GARBAGE_COLLECTED, time=died)
             self._end_descendant(record, watch.span_id, watch, ending, died)
             self.forget_if_done(record)

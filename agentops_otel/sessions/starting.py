@@ -112,7 +112,7 @@ def start(registry: Registry, source: Source | None, plan: Plan) -> tuple[Sessio
         record.born(root)
         if root.is_recording():
             source.attach()
-    if not record.trace_id:
+    if not record.lasting_context.is_valid:
         return handle, None  # no SDK, or a sampler, id generator or span processor of the user that raised
     registry.opened(record)
     registry.guard.watch_handle(handle, record)
@@ -131,22 +131,21 @@ def _links(current: trace.Span) -> list[trace.Link]:
     return [trace.Link(linked)] if linked.is_valid else []
 
 
-def _caller() -> dict[str, AttributeValue]:
+def _caller() -> Mapping[str, AttributeValue]:
     """``code.*`` of the line outside of this package that is being executed."""
     frame = sys._getframe(4)  # the first that can be one of the user
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
         frame = frame.f_back
-    code = frame.f_code
+    return _location(frame.f_globals.get("__name__", ""), frame.f_code, frame.f_lineno)
+
+
+@functools.lru_cache(maxsize=1024)  # one for all sessions started in one place
+def _location(module: str, code: CodeType, line: int) -> Mapping[str, AttributeValue]:
     return {
         semconv.CODE_FILE_PATH: code.co_filename,
-        semconv.CODE_LINE_NUMBER: frame.f_lineno,
-        semconv.CODE_FUNCTION_NAME: _function_name(frame.f_globals.get("__name__", ""), code),
+        semconv.CODE_LINE_NUMBER: line,
+        semconv.CODE_FUNCTION_NAME: f"{module}.{getattr(code, 'co_qualname', code.co_name)}",
     }
-
-
-@functools.lru_cache(maxsize=1024)  # one string for all sessions started in one place
-def _function_name(module: str, code: CodeType) -> str:
-    return f"{module}.{getattr(code, 'co_qualname', code.co_name)}"
 
 
 def location_of(function: Callable[..., object]) -> dict[str, AttributeValue]:
