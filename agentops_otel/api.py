@@ -186,7 +186,7 @@ def end_all_sessions(state: EndState | str | None = None, reason: EndReason | st
     """
     checked = None if state is None else arguments.choice("state", state, EndState)
     why = EndReason.COMPLETED if reason is None else arguments.choice("reason", reason, EndReason)
-    return runtime.registry.end_all(Ending.said(checked, why))
+    return runtime.end_all(Ending.said(checked, why))
 
 
 def flush(timeout: float = 5.0) -> bool:

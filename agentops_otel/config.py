@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import threading
 from dataclasses import dataclass
 
 from . import environment_variables as env
@@ -74,7 +75,7 @@ def _seconds(variable: str, default: float) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if math.isfinite(value) and value >= 0:
+    if 0 <= value <= threading.TIMEOUT_MAX:
         return value
     _logger.warning("%s must be a number of seconds, not %r; using %s", variable, text, default)
     return default

@@ -23,6 +23,7 @@ from .exits.provider_shutdown import ProviderShutdown
 from .exits.signals import Signals
 from .sessions import ids
 from .sessions import record as records
+from .sessions.context import restore
 from .sessions.events import SessionEvents, logger_provider
 from .sessions.handle import Session
 from .sessions.registry import Registry
@@ -89,6 +90,12 @@ class Runtime:
     def open_sessions(self) -> list[Session]:
         handles = (self.registry.handle_of(record) for record in self.registry.open_records())
         return [handle for handle in handles if handle is not None]
+
+    def end_all(self, ending: Ending) -> int:
+        current = trace.get_current_span()
+        if isinstance(current, records.Record):
+            restore(current)
+        return self.registry.end_all(ending)
 
     def flush(self, timeout: float) -> bool:
         """Waits until what has ended so far is exported, at most ``timeout`` seconds; false if it was not."""
@@ -200,14 +207,16 @@ class Runtime:
         self.registry.wait_until_written(_STUCK)
 
     def _force_flush(self, deadline: float) -> bool:
-        flushed = True
+        flushed = []
         for provider in self._to_flush():
             left = int((deadline - monotonic()) * 1000)
             if left <= 0:
                 return False
+            done = False
             with _FLUSHING:
-                flushed = provider.force_flush(left) is not False and flushed
-        return flushed
+                done = provider.force_flush(left) is not False
+            flushed.append(done)
+        return all(flushed)
 
     def _to_flush(self) -> Iterator[Any]:
         yield from list(self._sources)

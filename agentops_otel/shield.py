@@ -19,15 +19,17 @@ _said: set[tuple[str, type[BaseException]]] = set()
 
 
 class Shield:
-    """Keeps an `Exception` raised in its block from leaving it, and says so once per kind.
+    """Keeps an exception raised in its block from leaving it, and says so once per kind.
 
     ``doing`` completes the sentence "failed while ...". Safe to share between threads and to enter again.
     """
 
-    __slots__ = ("_doing",)
+    __slots__ = ("_doing", "_stops")
 
-    def __init__(self, doing: str) -> None:
+    def __init__(self, doing: str, *, on_own_thread: bool = False) -> None:
         self._doing = doing
+        # On a thread of ours nobody waits for a SystemExit or KeyboardInterrupt, and the thread must go on.
+        self._stops: type[BaseException] = BaseException if on_own_thread else Exception
 
     def __enter__(self) -> None:
         return None
@@ -35,13 +37,13 @@ class Shield:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        if not isinstance(error, Exception):
+        if error is None or not isinstance(error, self._stops):
             return False
         absorb(self._doing, error)
         return True
 
 
-def absorb(doing: str, error: Exception) -> None:
+def absorb(doing: str, error: BaseException) -> None:
     """What a `Shield` does, for an ``except`` on the path of every span, where a ``with`` costs too much.
 
     Called in the ``except`` block of ``error``; raises it again where `reraise` is set.

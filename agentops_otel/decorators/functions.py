@@ -26,6 +26,8 @@ def run_in_session(function: Callable[P, R], open_session: Open) -> Callable[P, 
 
 
 def _wrapper_for(function: Callable[..., Any]) -> Callable[[Any, Open], Any]:
+    if not inspect.isroutine(function) and not isinstance(function, functools.partial):
+        function = type(function).__call__  # a callable object
     if inspect.isasyncgenfunction(function):
         return _async_generator
     if inspect.isgeneratorfunction(function):

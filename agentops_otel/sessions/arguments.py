@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -62,12 +62,13 @@ def attribute(argument: str, value: object) -> AttributeValue:
 
 
 def seconds(argument: str, value: object, *, zero: bool = False) -> float:
+    """A number of seconds that a thread can wait; zero only where that makes sense."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{argument} must be a number of seconds, not {_kind(value)}")
-    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
-        raise ValueError(
-            f"{argument} must be a {'non-negative' if zero else 'positive'} number of seconds, not {value}"
-        )
+    # Compared before it is converted: an int may be too large for a float.
+    if not 0 <= value <= threading.TIMEOUT_MAX or (value == 0 and not zero):
+        sign = "non-negative" if zero else "positive"
+        raise ValueError(f"{argument} must be a {sign} number of seconds below {threading.TIMEOUT_MAX:.0f}")
     return float(value)
 
 

@@ -49,7 +49,7 @@ class Session:
     @property
     def name(self) -> str | None:
         """The name it was started with."""
-        return self._record.name
+        return self._record.session_name
 
     @property
     def conversation_id(self) -> str | None:

@@ -52,10 +52,10 @@ class Record(trace.Span):
         "lasting_context",
         "limits",
         "live_context",
-        "name",
         "outer",
         "owner",
         "session_id",
+        "session_name",
         "source",
         "span",
         "spans",
@@ -71,7 +71,7 @@ class Record(trace.Span):
         outer: trace.Span | None = None,
     ) -> None:
         self.source = source
-        self.name = name
+        self.session_name = name
         self.session_id = session_id
         self.ids = ids
         """The other ids that every span of the session gets."""
@@ -184,7 +184,7 @@ class Record(trace.Span):
         return getattr(self._root, name)
 
     def __repr__(self) -> str:
-        return f"<session {self.name!r} {self.session_id}>"
+        return f"<session {self.session_name!r} {self.session_id}>"
 
 
 def ignore_end(span: trace.Span) -> None:

@@ -80,7 +80,9 @@ class Registry:
         if self.worker.is_needed:
             self.worker.ensure()
         record.is_open = True
-        self._open[record.trace_id] = record
+        trace_id = record.trace_id
+        # An id generator that repeats itself must not make two sessions share one entry.
+        self._open[trace_id if trace_id not in self._open else -id(record)] = record
 
     def announce(self, record: Record) -> None:
         for observer in self.observers:
@@ -104,7 +106,7 @@ class Registry:
 
     def forget_if_done(self, record: Record) -> None:
         """Lets go of a session that is over when nothing of it is left here."""
-        if record.spans or not record.is_owned or record.trace_id in self._ending:
+        if record.spans or not record.is_owned or id(record) in self._ending:
             return
         self._over.pop(record.trace_id, None)
         if record.spans:  # one started meanwhile
@@ -114,10 +116,10 @@ class Registry:
 
     def claim(self, record: Record) -> bool:
         """Takes the right, and the duty, to end a session. Safe in finalizers and signal handlers."""
-        trace_id = record.trace_id
-        if self._open.pop(trace_id, None) is None:
+        trace_id = record.lasting_context[0]
+        if self._open.pop(trace_id if self._open.get(trace_id) is record else -id(record), None) is None:
             return False
-        self._ending[trace_id] = self._over[trace_id] = record
+        self._ending[id(record)] = self._over[trace_id] = record
         record.is_open = False
         record.live_context = trace.INVALID_SPAN_CONTEXT  # from now on no context adopts children for it
         return True
@@ -172,10 +174,12 @@ class Registry:
         if record.limits is not None and record.limits.timer is not None:
             self.worker.cancel(record.limits.timer)
         end_time = time_ns() if ending.time is None else ends.not_before_start(root, ending.time)
-        if not ending.is_normal and record.spans:
-            self._end_descendants(record, ending, end_time)
-        ends.end_root(root, ending, end_time)
-        self._written(record, ending, end_time)
+        try:
+            if not ending.is_normal and record.spans:
+                self._end_descendants(record, ending, end_time)
+            ends.end_root(root, ending, end_time)
+        finally:  # also when the user presses Ctrl-C right now
+            self._written(record, ending, end_time)
 
     def _written(self, record: Record, ending: Ending, end_time: int) -> None:
         for observer in self.observers:
@@ -183,7 +187,7 @@ class Registry:
                 observer.session_ended(record, ending, end_time)
         record.span = trace.INVALID_SPAN  # a forgotten context may still hold the record, and the root may be large
         trace_id = record.trace_id
-        self._ending.pop(trace_id, None)
+        self._ending.pop(id(record), None)
         self._over.pop(trace_id, None)
         if record.spans:  # they outlive their root, and stay guarded
             self._over[trace_id] = record
@@ -209,7 +213,7 @@ class Registry:
         with _WARNING:
             # With a registry of its own, so that a million leaks do not fill the one of the module.
             warnings.warn_explicit(
-                f"session {record.name!r} was never ended: nobody holds it any longer",
+                f"session {record.session_name!r} was never ended: nobody holds it any longer",
                 ResourceWarning,
                 *location,
                 registry={},

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..shield import Shield
 
-_SHIELD = Shield("working in the background")
+_SHIELD = Shield("working in the background", on_own_thread=True)
 
 Job = Callable[..., object]
 
