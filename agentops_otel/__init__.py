@@ -39,10 +39,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # The span processor needs the SDK, which is half of the time of this import.
-    if name == "SessionSpanProcessor":
-        from .processor import SessionSpanProcessor
+if not TYPE_CHECKING:  # for a type checker every name would exist
 
-        return SessionSpanProcessor
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        # The span processor needs the SDK, which is half of the time of this import.
+        if name == "SessionSpanProcessor":
+            from .processor import SessionSpanProcessor
+
+            return SessionSpanProcessor
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

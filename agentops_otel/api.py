@@ -48,10 +48,12 @@ def configure(
     name = None if service_name is None else arguments.text("service_name", service_name)
     if tracer_provider is not None:
         arguments.instance_with("tracer_provider", tracer_provider, "add_span_processor", "get_tracer")
+    settings: dict[str, Any] = {}
     if signals is not None:
-        runtime.set(signals=arguments.boolean("signals", signals))
+        settings["signals"] = arguments.boolean("signals", signals)
     if exit_timeout is not None:
-        runtime.set(exit_timeout=arguments.seconds("exit_timeout", exit_timeout, zero=True))
+        settings["exit_timeout"] = arguments.seconds("exit_timeout", exit_timeout, zero=True)
+    runtime.set(**settings)
     if tracer_provider is not None:
         runtime.use(tracer_provider)
         return

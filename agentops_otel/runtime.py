@@ -15,6 +15,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 
 from . import __version__, config, semconv
+from . import environment_variables as env
 from .exits.at_exit import AtExit
 from .exits.excepthook import ExceptHook
 from .exits.fork import Fork
@@ -39,8 +40,8 @@ _FLUSHING = Shield("flushing")
 _FORKING = Shield("cleaning up in a forked child")
 
 _LOGS = "opentelemetry.sdk._logs"
-_STUCK = 2.0
-"""Seconds that the exit waits for the worker, which is quick unless somebody's span processor hangs."""
+_MOMENT = 0.5
+"""Seconds that ending sessions may take at the least, if the user does not want to wait for exports at all."""
 
 
 class Runtime:
@@ -56,13 +57,15 @@ class Runtime:
         self._provider: trace.TracerProvider | None = None
         """The provider the user chose; None: the global one."""
         self._sources: weakref.WeakKeyDictionary[trace.TracerProvider, Source] = weakref.WeakKeyDictionary()
-        self._shutdown_hooks: list[ProviderShutdown] = []
+        self._shutdown_hooks: weakref.WeakKeyDictionary[trace.TracerProvider, ProviderShutdown] = (
+            weakref.WeakKeyDictionary()
+        )
         self._latest: tuple[trace.TracerProvider | None, Source | None] = (None, None)
         self._logger_provider: object = None
         self._excepthook = ExceptHook()
         self._at_exit = AtExit(self._process_exits)
         self._multiprocessing = MultiprocessingChild(self._process_exits)
-        self._signals = Signals(self.worker, self._signal_kills, lambda: self.settings.exit_timeout)
+        self._signals = Signals(self._signal_kills)
         Fork(self._in_child_after_fork)
 
     def set(self, **settings: Any) -> None:
@@ -115,8 +118,8 @@ class Runtime:
 
     def use(self, provider: trace.TracerProvider) -> None:
         """Starts sessions with this provider from now on."""
-        self._provider = provider
         self.install(provider)
+        self._provider = provider
 
     def install(self, provider: trace.TracerProvider) -> Source:
         """Puts the session span processor on a provider; once per provider, whoever calls it."""
@@ -130,7 +133,7 @@ class Runtime:
         self._signals.disarm()
         self._excepthook.uninstall()
         self._at_exit.disarm()
-        for hook in self._shutdown_hooks:
+        for hook in list(self._shutdown_hooks.values()):
             hook.undo()
         self._shutdown_hooks.clear()
         self._sources.clear()
@@ -154,11 +157,13 @@ class Runtime:
         source = self._sources.get(provider)
         if source is None:
             weakly = weakref.ref(provider)
-            source = Source(provider.get_tracer(semconv.SCOPE, __version__), lambda: self._add_processor(weakly()))
+            source = Source(
+                self.registry, provider.get_tracer(semconv.SCOPE, __version__), lambda: self._add_processor(weakly())
+            )
             met = source
             self._sources[provider] = source
             with _ATTACHING:
-                self._shutdown_hooks.append(ProviderShutdown(provider, lambda: self._provider_shuts_down(met)))
+                self._shutdown_hooks[provider] = ProviderShutdown(provider, lambda: self._provider_shuts_down(met))
             self._at_exit.arm()  # before the provider's own exit callback
         return source
 
@@ -184,37 +189,53 @@ class Runtime:
     # -- ends --
 
     def _process_exits(self) -> None:
-        self._end_everything(self._excepthook.ending())
-        if not self.flush(self.settings.exit_timeout):
+        deadline = monotonic() + self.settings.exit_timeout
+        ended = self._end_everything(self._excepthook.ending())
+        flushed = self.worker.run_within(max(0.0, deadline - monotonic()), lambda: self._force_flush(deadline))
+        if not (ended and flushed):
             _logger.warning(
                 "the program ends, but exporting its last spans took longer than %s s (%s)",
                 self.settings.exit_timeout,
-                "OTEL_PYTHON_AGENTOPS_EXIT_TIMEOUT",
+                env.OTEL_PYTHON_AGENTOPS_EXIT_TIMEOUT,
             )
 
     def _signal_kills(self, name: str) -> None:
-        self.registry.end_everything(Ending(EndState.UNKNOWN, EndReason.SIGNAL, signal=name))
-        self.registry.wait_until_written(_STUCK)
-        self._force_flush(monotonic() + self.settings.exit_timeout)
+        deadline = monotonic() + self.settings.exit_timeout
+        self._end_everything(Ending(EndState.UNKNOWN, EndReason.SIGNAL, signal=name), settle=False)
+        self.worker.run_within(max(0.0, deadline - monotonic()), lambda: self._force_flush(deadline))
 
     def _provider_shuts_down(self, source: Source) -> None:
         self._end_everything(PROVIDER_SHUTDOWN, source)
 
-    def _end_everything(self, ending: Ending, source: Source | None = None) -> None:
-        self.worker.settle(_STUCK)  # what was dropped before has its own reason
-        self.registry.end_everything(ending, source)
-        self.worker.settle(_STUCK)
-        self.registry.wait_until_written(_STUCK)
+    def _end_everything(self, ending: Ending, source: Source | None = None, *, settle: bool = True) -> bool:
+        """Ends what is open, on another thread; false if that is stuck in somebody's span processor.
+
+        Not stuck is what makes progress: 100,000 sessions may take their time.
+        """
+
+        def end() -> None:
+            if settle:
+                self.worker.settle(self.settings.exit_timeout)  # what was dropped before has its own reason
+            self.registry.end_everything(ending, source)
+            self.worker.settle(self.settings.exit_timeout)
+            self.registry.wait_until_written(self.settings.exit_timeout)
+
+        done = self.worker.run_elsewhere(end)
+        ended = -1
+        while not done.wait(max(self.settings.exit_timeout, _MOMENT)):
+            if self.registry.ended == ended:
+                return False
+            ended = self.registry.ended
+        return True
 
     def _force_flush(self, deadline: float) -> bool:
         flushed = []
         for provider in self._to_flush():
             left = int((deadline - monotonic()) * 1000)
-            if left <= 0:
-                return False
             done = False
-            with _FLUSHING:
-                done = provider.force_flush(left) is not False
+            if left > 0:
+                with _FLUSHING:
+                    done = provider.force_flush(left) is not False
             flushed.append(done)
         return all(flushed)
 

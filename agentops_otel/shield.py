@@ -61,3 +61,11 @@ def text_of(value: object, default: str = "") -> str:
         return str(value)
     except Exception:  # noqa: BLE001 - somebody's __str__
         return default
+
+
+def encodable(text: str) -> str:
+    """``text``, with what UTF-8 cannot encode replaced.
+
+    A lone surrogate, as `os.fsdecode` makes them of odd file names, would cost the whole batch it is exported in.
+    """
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -22,9 +22,7 @@ from agentops_otel.config import Config
 
 PACKAGE = Path(inspect.getfile(ao)).parent
 SIGNALS, EXIT_TIMEOUT = "OTEL_PYTHON_AGENTOPS_SIGNALS", "OTEL_PYTHON_AGENTOPS_EXIT_TIMEOUT"
-OTLP = [
-    f"OTEL_EXPORTER_OTLP_{signal}{what}" for signal in ("", "TRACES_") for what in ("PROTOCOL", "ENDPOINT")
-]
+OTLP = [f"OTEL_EXPORTER_OTLP_{signal}{what}" for signal in ("", "TRACES_") for what in ("PROTOCOL", "ENDPOINT")]
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +40,15 @@ class TestFromEnvironment:
 
     @pytest.mark.parametrize(
         ("text", "value"),
-        [("true", True), ("false", False), ("TRUE", True), ("False", False), (" false ", False), ("", True), (" ", True)],
+        [
+            ("true", True),
+            ("false", False),
+            ("TRUE", True),
+            ("False", False),
+            (" false ", False),
+            ("", True),
+            (" ", True),
+        ],
     )
     def test_signals(
         self, environment: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, text: str, value: bool
@@ -65,7 +71,10 @@ class TestFromEnvironment:
         ("name", "text"),
         [
             *((SIGNALS, text) for text in ("yes", "1", "0", "on", "none", "truefalse", "\N{SNOWMAN}")),
-            *((EXIT_TIMEOUT, text) for text in ("five", "5s", "-1", "-0.5", "nan", "inf", "-inf", "1e400", "5,0", "{}")),
+            *(
+                (EXIT_TIMEOUT, text)
+                for text in ("five", "5s", "-1", "-0.5", "nan", "inf", "-inf", "1e400", "1e10", "5,0", "{}")
+            ),
         ],
     )
     def test_a_bad_value_costs_one_warning_that_names_the_variable_and_is_the_default(
@@ -86,7 +95,9 @@ class TestFromEnvironment:
         assert Config.from_environment() == Config()
         assert len(caplog.records) == 2
 
-    @given(signals=st.text(st.characters(codec="utf-8", exclude_characters="\0")), seconds=st.text("0123456789.e-+naif "))
+    @given(
+        signals=st.text(st.characters(codec="utf-8", exclude_characters="\0")), seconds=st.text("0123456789.e-+naif ")
+    )
     @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_no_text_raises(self, environment: pytest.MonkeyPatch, signals: str, seconds: str) -> None:
         environment.setenv(SIGNALS, signals)
@@ -119,13 +130,12 @@ class TestDocumented:
                 assert target.id == statement.value.value
                 assert isinstance(following, ast.Expr)
                 assert isinstance(following.value, ast.Constant)
+                assert isinstance(following.value.value, str)
                 words = inspect.cleandoc(following.value.value)
                 assert words.startswith(f".. envvar:: {target.id}\n\n")
                 assert words.endswith(".")
                 names.append(target.id)
-        assert names == [name for name in dir(environment_variables) if name.startswith("OTEL_")] or sorted(
-            names
-        ) == sorted(name for name in dir(environment_variables) if name.startswith("OTEL_"))
+        assert sorted(names) == [name for name in dir(environment_variables) if name.startswith("OTEL_")]
 
     def test_every_one_that_the_source_mentions_is_listed(self) -> None:
         mentioned = {
@@ -136,9 +146,7 @@ class TestDocumented:
         assert mentioned == {name for name in dir(environment_variables) if name.startswith("OTEL_PYTHON_AGENTOPS_")}
 
     def test_each_one_is_used(self) -> None:
-        source = "".join(
-            path.read_text() for path in PACKAGE.rglob("*.py") if path.name != "environment_variables.py"
-        )
+        source = "".join(path.read_text() for path in PACKAGE.rglob("*.py") if path.name != "environment_variables.py")
         for name in dir(environment_variables):
             if name.startswith("OTEL_"):
                 assert name in source
@@ -278,7 +286,7 @@ class TestExceptionSignal:
             "agentops.session.end_state": "error",
             "agentops.session.end_reason": "exception",
         }
-        assert start["trace"] and start["span"] and end["trace"] and end["span"]
+        assert all(log["trace"] and log["span"] for log in (start, end))
 
     def test_said_error_is_of_the_type_of_the_last_recorded_exception_wherever_it_is_recorded(
         self, environment: pytest.MonkeyPatch

@@ -71,7 +71,9 @@ def _generator(
                 try:
                     sent = yield item
                 except GeneratorExit:
-                    context.run(generator.close)
+                    value = context.run(generator.close)
+                    if value is not None:  # Python 3.13: what a body that catches it returns
+                        return cast("R", value)
                     raise
                 except BaseException as error:  # noqa: BLE001 - passed on to the body
                     step = functools.partial(generator.throw, error)

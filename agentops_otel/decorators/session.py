@@ -13,6 +13,7 @@ from opentelemetry.context import Context
 from ..sessions.context import detach_quietly
 from ..sessions.handle import Session
 from ..sessions.starting import Plan, location_of
+from ..shield import encodable
 from .functions import run_in_session
 
 P = ParamSpec("P")
@@ -40,7 +41,7 @@ class SessionScope:
         if not callable(function) or inspect.isclass(function):
             raise TypeError(f"session decorates a function, not {function!r}")
         name = self._plan.name or getattr(function, "__name__", None) or type(function).__name__
-        plan = self._plan._replace(name=name, location=location_of(function))
+        plan = self._plan._replace(name=encodable(name), location=location_of(function))
         return run_in_session(function, lambda: SessionScope(self._start, plan))
 
     def __enter__(self) -> Session:

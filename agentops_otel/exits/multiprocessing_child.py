@@ -16,6 +16,8 @@ class MultiprocessingChild:
 
     def __init__(self, job: Callable[[], object]) -> None:
         self._job = job
+        self._is_registered = False
+        self._finalizer: Any = None
 
     def arm(self) -> None:
         """Registers the job, if this process is such a child, or as soon as it has become one."""
@@ -24,7 +26,9 @@ class MultiprocessingChild:
             return
         # Before it runs its target, a child, however it was started, drops all finalizers and then calls what is
         # registered here.
-        util.register_after_fork(self, MultiprocessingChild._register)
+        if not self._is_registered:
+            self._is_registered = True
+            util.register_after_fork(self, MultiprocessingChild._register)
         self._register()
 
     def in_child_after_fork(self) -> None:
@@ -33,6 +37,7 @@ class MultiprocessingChild:
     def _register(self) -> None:
         process: Any = sys.modules["multiprocessing.process"]
         util: Any = sys.modules["multiprocessing.util"]
-        if process.parent_process() is not None:
+        is_child = process.parent_process() is not None
+        if is_child and (self._finalizer is None or not self._finalizer.still_active()):
             # Any priority above none makes it run before the child's own children are joined.
-            util.Finalize(None, self._job, exitpriority=100)
+            self._finalizer = util.Finalize(None, self._job, exitpriority=100)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from opentelemetry.util.types import AttributeValue
 
+from ..shield import encodable
 from .state import EndReason, EndState
 
 MAX_ID_LENGTH = 256
@@ -17,12 +18,12 @@ E = TypeVar("E", EndState, EndReason)
 
 
 def text(argument: str, value: object) -> str:
-    """A string that is not empty."""
+    """A string that is not empty; what cannot be exported of it is replaced."""
     if not isinstance(value, str):
         raise TypeError(f"{argument} must be a string, not {_kind(value)}")
     if not value:
         raise ValueError(f"{argument} must not be empty")
-    return value
+    return encodable(value)
 
 
 def identifier(argument: str, value: object) -> str:
@@ -97,6 +98,8 @@ def exception(argument: str, value: object) -> BaseException:
 
 def instance_with(argument: str, value: Any, *methods: str) -> Any:
     """An object that has these methods."""
+    if isinstance(value, type):
+        raise TypeError(f"{argument} must be an object, not the class {value.__name__}")
     for method in methods:
         if not callable(getattr(value, method, None)):
             raise TypeError(f"{argument} must have a method {method}(), and {_kind(value)} has none")

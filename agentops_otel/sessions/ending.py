@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from opentelemetry import trace
 from opentelemetry.trace import Status, StatusCode
 
 from .. import semconv
-from ..shield import Shield, absorb, text_of
+from ..shield import Shield, absorb, encodable, text_of
 from .exceptions import error_type, record_exception
-from .record import answer_invalid
+from .record import Record, answer_invalid
 from .sdk_spans import attributes_of
 from .state import Ending, EndState
 
@@ -21,14 +23,14 @@ def not_before_start(span: trace.Span, time: int) -> int:
     return max(time, getattr(span, "start_time", None) or 0)
 
 
-def end_root(root: trace.Span, ending: Ending, end_time: int) -> None:
-    """Writes state, reason and status on a root span and ends it."""
+def end_root(record: Record, root: trace.Span, ending: Ending, end_time: int) -> None:
+    """Writes totals, state, reason and status on a root span and ends it."""
     try:
         if root.is_recording():
             if ending.state is EndState.ERROR:
-                _write_error(root, ending)
+                _write_error(record, root, ending)
             else:
-                root.set_attributes(ending.attributes)
+                _write(record, root, ending.attributes)
                 if ending.said_success:
                     root.set_status(_OK)
     except Exception as error:  # noqa: BLE001
@@ -59,20 +61,15 @@ def location(root: trace.Span | None) -> tuple[str, int]:
     )
 
 
-def _write_error(root: trace.Span, ending: Ending) -> None:
+def _write(record: Record, root: trace.Span, attributes: Mapping[str, str]) -> None:
+    root.set_attributes(attributes if record.totals is None else {**record.totals.attributes(), **attributes})
+
+
+def _write_error(record: Record, root: trace.Span, ending: Ending) -> None:
     error = ending.exception
-    kind = error_type(error) if error is not None else _last_recorded(root)
-    root.set_attributes({**ending.attributes, semconv.ERROR_TYPE: kind})
-    description = f"{type(error).__name__}: {text_of(error)}" if error is not None else None
+    kind = error_type(error) if error is not None else record.error_type or semconv.ERROR_TYPE_OTHER
+    _write(record, root, {**ending.attributes, semconv.ERROR_TYPE: kind})
+    description = encodable(f"{type(error).__name__}: {text_of(error)}") if error is not None else None
     root.set_status(Status(StatusCode.ERROR, description))
     if error is not None:
         record_exception(root, error)
-
-
-def _last_recorded(root: trace.Span) -> str:
-    """Type of the exception that was recorded last, for a session of which the caller says that it failed."""
-    for event in reversed(getattr(root, "events", ())):
-        kind = (event.attributes or {}).get(semconv.EXCEPTION_TYPE)
-        if kind is not None:
-            return str(kind)
-    return semconv.ERROR_TYPE_OTHER

@@ -11,7 +11,7 @@ import traceback
 from opentelemetry import trace
 
 from .. import config, semconv
-from ..shield import Shield, text_of
+from ..shield import Shield, encodable, text_of
 from .events import emit
 
 _RECORDING = Shield("recording an exception")
@@ -28,8 +28,8 @@ def record_exception(span: trace.Span, error: BaseException) -> None:
     with _RECORDING:
         attributes = {
             semconv.EXCEPTION_TYPE: error_type(error),
-            semconv.EXCEPTION_MESSAGE: text_of(error),
-            semconv.EXCEPTION_STACKTRACE: _stack_trace(error),
+            semconv.EXCEPTION_MESSAGE: encodable(text_of(error)),
+            semconv.EXCEPTION_STACKTRACE: encodable(_stack_trace(error)),
         }
         where = config.exception_signal()
         if where != "logs":

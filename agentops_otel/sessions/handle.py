@@ -13,7 +13,7 @@ from .. import semconv
 from ..shield import Shield
 from . import arguments
 from .context import Attachment, restore
-from .exceptions import record_exception
+from .exceptions import error_type, record_exception
 from .record import Record
 from .sdk_spans import attributes_of
 from .state import Ending, EndReason, EndState, ending_for
@@ -79,7 +79,8 @@ class Session:
 
         Raises TypeError or ValueError for what is no attribute.
         """
-        self.set_attributes({key: value})
+        if self._can("set an attribute"):
+            self._set({arguments.text("key", key): arguments.attribute(f"attribute {key!r}", value)})
 
     def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
         """Sets attributes of the root span.
@@ -87,10 +88,7 @@ class Session:
         Raises TypeError or ValueError for what is no attribute; then none is set.
         """
         if self._can("set attributes"):
-            checked = arguments.attributes("attributes", attributes)
-            with _WRITING:
-                self._record.set_attributes(checked)
-                self._touch()
+            self._set(arguments.attributes("attributes", attributes))
 
     def add_tags(self, *tags: str) -> None:
         """Adds tags (``agentops.tags``) to those the session has; one that it has already is not added again."""
@@ -106,6 +104,7 @@ class Session:
         if self._can("record an exception"):
             error = arguments.exception("exception", exception)
             with _WRITING:
+                self._record.error_type = error_type(error)
                 record_exception(self._record, error)
                 self._touch()
 
@@ -173,6 +172,11 @@ class Session:
             self._registry.end_soon(self._record, ending)
         else:
             self._registry.end(self._record, ending)
+
+    def _set(self, attributes: Mapping[str, AttributeValue]) -> None:
+        with _WRITING:
+            self._record.set_attributes(attributes)
+            self._touch()
 
     def _can(self, do: str) -> bool:
         if not self._record.is_open:

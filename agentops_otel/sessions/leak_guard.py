@@ -1,12 +1,11 @@
 """The leak guard: notices handles and spans that became garbage while they were open.
 
 A finalizer may run anywhere, also while this very thread holds a span's lock or the batch processor's event lock.
-So the callbacks here do one thing: post a job with the time of death to the worker.
+So the callbacks here only post a job with the time of death to the worker.
 """
 
 from __future__ import annotations
 
-import time
 import weakref
 from collections.abc import Callable
 from time import time_ns
@@ -19,10 +18,6 @@ from .worker import Worker
 
 if TYPE_CHECKING:
     from .handle import Session
-
-
-FRESH = 0.5
-"""Seconds for which a span that has just started is held, not watched."""
 
 
 class SpanWatch(weakref.ref[trace.Span]):
@@ -53,16 +48,10 @@ class LeakGuard:
     def __init__(
         self,
         worker: Worker,
-        find: Callable[[int], Record | None],
         handle_died: Callable[[Record, int], object],
         span_died: Callable[[SpanWatch, int], object],
     ) -> None:
         self._worker = worker
-        self._find = find
-        self.fresh: set[int] = set()
-        """The trace ids of the sessions in which a span started since the last look. Not the records: most of them
-        are over by then."""
-        self._is_watching = False
         self._handle_died = handle_died
         self._span_died = span_died
         self._handle_finalized_callback = self._handle_finalized  # one bound method, not one a session
@@ -76,33 +65,15 @@ class LeakGuard:
         finalizer.atexit = False
         record.finalizer = finalizer
 
-    def watch_spans_soon(self, trace_id: int) -> None:
-        """Has the spans of a session that are still open in a moment watched.
-
-        Most spans end soon, and a weak reference with the state of the span costs much of what a span costs. So a
-        span that has just started is itself held in ``record.spans``, and only what is open longer is watched.
-        """
-        self.fresh.add(trace_id)
-        if not self._is_watching:
-            self._is_watching = True
-            self._worker.post_at(time.monotonic() + FRESH, self._watch_fresh_spans)
-
-    def in_child_after_fork(self) -> None:
-        self.fresh.clear()
-        self._is_watching = False
-
-    def _watch_fresh_spans(self) -> None:
-        self._is_watching = False  # first, so that nothing is added behind our back
-        for _ in range(len(self.fresh)):
-            record = self._find(self.fresh.pop())
-            if record is not None:
-                spans = record.spans or {}
-                for span_id, held in list(spans.items()):
-                    if not isinstance(held, SpanWatch):
-                        spans[span_id] = self._watch(held, span_id, record)
-                        if not held.is_recording():  # it ended meanwhile, perhaps before the watch was put there
-                            spans.pop(span_id, None)
-                    del held  # if nobody else holds it, it dies here, and is found
+    def watch_spans(self, record: Record) -> None:
+        """Watches the open spans of a session that are still held."""
+        spans = record.spans or {}
+        for span_id, held in list(spans.items()):
+            if not isinstance(held, SpanWatch):
+                spans[span_id] = self._watch(held, span_id, record)
+                if not held.is_recording():  # it ended meanwhile, perhaps before the watch was put there
+                    spans.pop(span_id, None)
+            del held  # if nobody else holds it, it dies here, and is found
 
     def _watch(self, span: trace.Span, span_id: int, record: Record) -> SpanWatch:
         watch = SpanWatch(span, self._span_finalized_callback)
@@ -113,6 +84,7 @@ class LeakGuard:
         return watch
 
     def _handle_finalized(self, record: Record) -> None:
+        record.live_context = trace.INVALID_SPAN_CONTEXT  # no context adopts children for it any more
         self._worker.post(self._handle_died, record, time_ns())
 
     def _span_finalized(self, watch: weakref.ref[trace.Span]) -> None:

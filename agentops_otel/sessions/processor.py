@@ -6,7 +6,6 @@ not made, and a span context is taken apart as the tuple that it is (its propert
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry.context import Context, get_current
@@ -40,8 +39,7 @@ class TrackingProcessor(SpanProcessor):
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._guard = registry.guard
-        self._fresh = registry.guard.fresh
+        self._fresh = registry.fresh
         self._open, self._over = registry.lookups()
         self._source: object = None
 
@@ -61,7 +59,7 @@ class TrackingProcessor(SpanProcessor):
                 return  # by another one of these processors
             spans[span_id] = span
             if trace_id not in self._fresh:
-                self._guard.watch_spans_soon(trace_id)
+                self._registry.attend_soon(trace_id)
             add_if_absent(span, _SESSION_ID, record.session_id)
             if record.ids:
                 for name, value in record.ids.items():
@@ -92,7 +90,10 @@ class TrackingProcessor(SpanProcessor):
                 or (span.status is not _NO_STATUS and span.status.status_code is _ERROR)
                 or _OPENINFERENCE_KIND in attributes
             ):
-                _count(record, span, attributes)
+                if record.totals is None:
+                    record.totals = Totals()
+                if record.totals.add(span, attributes) and trace_id not in self._fresh:
+                    self._registry.attend_soon(trace_id)
             if record.limits is not None:
                 record.limits.touch()
             if not record.is_open:
@@ -120,13 +121,3 @@ class TrackingProcessor(SpanProcessor):
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         return True
-
-
-def _count(record: Record, span: ReadableSpan, attributes: Mapping[str, Any]) -> None:
-    if record.totals is None:
-        record.totals = Totals()
-    changed = record.totals.add(span, attributes)
-    root = record.span
-    # On the root at once, not at its end: a session that is killed has its totals too.
-    if changed and root is not None and root.is_recording():
-        root.set_attributes(changed)

@@ -12,6 +12,8 @@ from opentelemetry import trace
 from opentelemetry.trace.status import Status, StatusCode
 from opentelemetry.util import types
 
+from .state import Ending, EndReason, EndState
+
 if TYPE_CHECKING:
     import weakref
 
@@ -46,6 +48,7 @@ class Record(trace.Span):
     """
 
     __slots__ = (
+        "error_type",
         "finalizer",
         "ids",
         "is_open",
@@ -89,6 +92,8 @@ class Record(trace.Span):
         """The open descendants by span id, in the order of their starts (so the deepest is the last); None
         before the first."""
         self.totals: Totals | None = None
+        self.error_type: str | None = None
+        """Of the exception that was recorded last, for an end that says no more than that it is an error."""
         self.limits: Limits | None = None
         self.finalizer: weakref.finalize[[Record], Session] | None = None
         self.owner = _process
@@ -141,8 +146,9 @@ class Record(trace.Span):
         return self.is_open and self._root.is_recording()
 
     def end(self, end_time: int | None = None) -> None:
-        """Ends the root span; the span processor sees it, and then the session is over."""
-        self._root.end(end_time)
+        """Ends the session, as ending its root span would."""
+        if self.source is not None:
+            self.source.registry.end(self, Ending(EndState.SUCCESS, EndReason.COMPLETED, time=end_time))
 
     def set_attribute(self, key: str, value: types.AttributeValue) -> None:
         self._root.set_attribute(key, value)

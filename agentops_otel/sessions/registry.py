@@ -25,6 +25,10 @@ _OBSERVING = Shield("telling an observer of sessions")
 _WARNING = Shield("warning of a session that nobody ended")
 
 
+ATTEND = 0.5
+"""Seconds after which a session in which something happened is looked after."""
+
+
 class Observer(Protocol):
     """Told of sessions on the thread that starts or ends them; must be quick and may raise nothing."""
 
@@ -42,10 +46,15 @@ class Registry:
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
-        self.guard = LeakGuard(worker, self.find, self._handle_died, self._span_died)
+        self.guard = LeakGuard(worker, self._handle_died, self._span_died)
         self.observers: tuple[Observer, ...] = ()
         self.flush: Callable[[float], bool] = lambda timeout: True
         """Waits until what has been recorded is exported, at most so many seconds."""
+        self.fresh: set[int] = set()
+        """Trace ids of the sessions to attend to soon. Not the records: most of them are over by then."""
+        self._is_attending = False
+        self.ended = 0
+        """How many sessions have ended; who waits for ends sees by it that there is progress."""
         self._open: dict[int, Record] = {}
         self._over: dict[int, Record] = {}
         """Sessions that are not open any more but still have spans here: descendants that outlive their root, and
@@ -91,6 +100,28 @@ class Registry:
 
     # -- spans in sessions --
 
+    def attend_soon(self, trace_id: int) -> None:
+        """Has the worker look after a session in a moment, what need not, or must not, be done where spans end.
+
+        Spans that are still open then are watched: most end sooner, and a weak reference with the state of the span
+        costs much of what a span costs. And the totals are written on the root: a span may be ended by a finalizer,
+        while this very thread holds the root's lock.
+        """
+        self.fresh.add(trace_id)
+        if not self._is_attending:
+            self._is_attending = True
+            self.worker.post_at(time.monotonic() + ATTEND, self._attend)
+
+    def _attend(self) -> None:
+        self._is_attending = False  # first, so that nothing is added behind our back
+        for _ in range(len(self.fresh)):
+            record = self.find(self.fresh.pop())
+            if record is not None:
+                self.guard.watch_spans(record)
+                root = record.span
+                if record.totals is not None and record.is_open and root is not None and root.is_recording():
+                    root.set_attributes(record.totals.attributes())
+
     def span_started_late(self, record: Record) -> None:
         """A span started in a session that is over, or that belongs to the parent process."""
         self._over.setdefault(record.trace_id, record)  # it may have been forgotten since the span looked for it
@@ -102,7 +133,7 @@ class Registry:
         if self.claim(record):
             if record.finalizer is not None:
                 record.finalizer.detach()
-            self._written(record, COMPLETED, span.end_time or time_ns())
+            self.worker.post(self._written, record, COMPLETED, span.end_time or time_ns())
 
     def forget_if_done(self, record: Record) -> None:
         """Lets go of a session that is over when nothing of it is left here."""
@@ -164,7 +195,8 @@ class Registry:
         self._ending.clear()
         for record in self._over.values():
             record.leave_to_owner()
-        self.guard.in_child_after_fork()
+        self.fresh.clear()
+        self._is_attending = False
 
     def _finish(self, record: Record, ending: Ending) -> None:
         root = record.span
@@ -177,7 +209,7 @@ class Registry:
         try:
             if not ending.is_normal and record.spans:
                 self._end_descendants(record, ending, end_time)
-            ends.end_root(root, ending, end_time)
+            ends.end_root(record, root, ending, end_time)
         finally:  # also when the user presses Ctrl-C right now
             self._written(record, ending, end_time)
 
@@ -187,6 +219,7 @@ class Registry:
                 observer.session_ended(record, ending, end_time)
         record.span = trace.INVALID_SPAN  # a forgotten context may still hold the record, and the root may be large
         trace_id = record.trace_id
+        self.ended += 1
         self._ending.pop(id(record), None)
         self._over.pop(trace_id, None)
         if record.spans:  # they outlive their root, and stay guarded
@@ -207,8 +240,10 @@ class Registry:
 
     def _handle_died(self, record: Record, died: int) -> None:
         root = record.span
+        is_recorded = root is not None and root.is_recording()
         location = ends.location(root)
-        if not self.end(record, Ending(EndState.UNKNOWN, EndReason.GARBAGE_COLLECTED, time=died)):
+        ended = self.end(record, Ending(EndState.UNKNOWN, EndReason.GARBAGE_COLLECTED, time=died))
+        if not ended or not is_recorded:
             return
         with _WARNING:
             # With a registry of its own, so that a million leaks do not fill the one of the module.

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from opentelemetry import trace
+
+if TYPE_CHECKING:
+    from .registry import Registry
 
 
 class Source:
     """A TracerProvider that sessions are started with; shared by all of its sessions."""
 
-    __slots__ = ("_attach", "is_attached", "tracer")
+    __slots__ = ("_attach", "is_attached", "registry", "tracer")
 
-    def __init__(self, tracer: trace.Tracer, attach: Callable[[], object]) -> None:
+    def __init__(self, registry: Registry, tracer: trace.Tracer, attach: Callable[[], object]) -> None:
+        self.registry = registry
         self.tracer = tracer
         self._attach = attach
         self.is_attached = False

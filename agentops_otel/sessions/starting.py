@@ -14,13 +14,14 @@ from opentelemetry import context, trace
 from opentelemetry.util.types import AttributeValue
 
 from .. import semconv
-from ..shield import absorb
+from ..shield import absorb, encodable
 from . import arguments, ids
 from .context import SPAN_KEY, live_outer
 from .handle import Session
 from .limits import Limits
 from .record import NO_IDS, Record
 from .registry import Registry
+from .sdk_spans import attributes_of
 from .source import Source
 
 _HERE = os.path.dirname(os.path.dirname(__file__)) + os.sep
@@ -90,20 +91,23 @@ def start(registry: Registry, source: Source | None, plan: Plan) -> tuple[Sessio
     # With the record as the current span: it has an invalid span context until it is born, so the span becomes a
     # root, and our span processor finds in the parent context whose root it sees.
     inside = context.Context({**here, SPAN_KEY: record})
+    attributes = {
+        **plan.attributes,
+        **(_caller() if plan.location is None else plan.location),
+        **plan.ids,
+        semconv.SESSION_ID: record.session_id,
+        semconv.GEN_AI_OPERATION_NAME: semconv.SESSION_OPERATION,
+    }
     root: trace.Span | None = None
     try:
         root = source.tracer.start_span(
             f"{semconv.SESSION_OPERATION} {plan.name}" if plan.name else semconv.SESSION_OPERATION,
             context=inside,
-            attributes={
-                **plan.attributes,
-                **(_caller() if plan.location is None else plan.location),
-                **plan.ids,
-                semconv.SESSION_ID: record.session_id,
-                semconv.GEN_AI_OPERATION_NAME: semconv.SESSION_OPERATION,
-            },
+            attributes=attributes,
             links=_links(current) if outer is not None else None,
         )
+        if root.is_recording() and semconv.SESSION_ID not in attributes_of(root):
+            root.set_attributes(attributes)  # a sampler that returns no attributes makes the SDK drop these
     except Exception as error:  # noqa: BLE001
         absorb("starting the root span of a session", error)
     if record.span is not None:
@@ -144,7 +148,7 @@ def _location(module: str, code: CodeType, line: int) -> Mapping[str, AttributeV
     return {
         semconv.CODE_FILE_PATH: code.co_filename,
         semconv.CODE_LINE_NUMBER: line,
-        semconv.CODE_FUNCTION_NAME: f"{module}.{getattr(code, 'co_qualname', code.co_name)}",
+        semconv.CODE_FUNCTION_NAME: encodable(f"{module}.{getattr(code, 'co_qualname', code.co_name)}"),
     }
 
 
@@ -152,7 +156,7 @@ def location_of(function: Callable[..., object]) -> dict[str, AttributeValue]:
     """``code.*`` of a decorated function."""
     code = getattr(function, "__code__", None)
     attributes: dict[str, AttributeValue] = {
-        semconv.CODE_FUNCTION_NAME: f"{function.__module__}.{getattr(function, '__qualname__', '?')}",
+        semconv.CODE_FUNCTION_NAME: encodable(f"{function.__module__}.{getattr(function, '__qualname__', '?')}"),
     }
     if isinstance(code, CodeType):
         attributes[semconv.CODE_FILE_PATH] = code.co_filename

@@ -41,8 +41,8 @@ class Totals:
         self._above_inference: set[int] = set()
         """Ids of the open spans that have a counted inference somewhere below them."""
 
-    def add(self, span: ReadableSpan, attributes: Mapping[str, Any]) -> dict[str, int]:
-        """Counts an ended span; returns the totals that changed, as attributes of the root span."""
+    def add(self, span: ReadableSpan, attributes: Mapping[str, Any]) -> bool:
+        """Counts an ended span; true if a total changed."""
         changes: dict[str, int] = {}
         if span.status.status_code is StatusCode.ERROR:
             changes[semconv.ERRORS] = 1
@@ -59,9 +59,10 @@ class Totals:
             changes[semconv.AGENT_CALLS] = 1
         if is_above and span.parent is not None:
             self._above_inference.add(span.parent.span_id)
-        changed = {name: self._counted.get(name, 0) + more for name, more in changes.items() if more}
-        self._counted.update(changed)
-        return changed
+        for name, more in changes.items():
+            if more:
+                self._counted[name] = self._counted.get(name, 0) + more
+        return bool(changes)
 
     def _was_above_inference(self, span: ReadableSpan) -> bool:
         if not self._above_inference or span.context is None or span.context.span_id not in self._above_inference:

@@ -101,7 +101,11 @@ class Worker:
             pass
 
     def run_within(self, timeout: float, job: Callable[[], object]) -> bool:
-        """Runs ``job()`` on another thread and waits at most ``timeout`` seconds; true if it finished.
+        """Runs ``job()`` on another thread and waits at most ``timeout`` seconds; true if it finished."""
+        return self.run_elsewhere(job).wait(timeout)
+
+    def run_elsewhere(self, job: Callable[[], object]) -> threading.Event:
+        """Runs ``job()`` on another thread; the event is set when it has finished.
 
         Near the end of the process no thread can be started (Python 3.12 and later); then the worker's is used.
         """
@@ -121,7 +125,7 @@ class Worker:
                 run()
             else:
                 self.post(run)
-        return done.wait(timeout)
+        return done
 
     def in_child_after_fork(self) -> None:
         """The thread is not in the child, and the queue may have been locked by it for ever."""
@@ -142,6 +146,9 @@ class Worker:
         return True
 
     def _add_timer(self, timer: Timer) -> None:
+        if timer.job is None:
+            self._cancelled -= 1
+            return
         if self._cancelled > len(self._timers) // 2:
             # Sessions that ended long before their limit must not pile up until it.
             self._timers = [kept for kept in self._timers if kept.job is not None]

@@ -92,9 +92,7 @@ class TestStaysWhatItIs:
             drain(decorate(kind)(1))
         assert str(decorated.value) == str(bare.value)
 
-    def test_calls_and_results(
-        self, spans: Spans, kind: Callable[..., Any], decorate: Callable[[Any], Any]
-    ) -> None:
+    def test_calls_and_results(self, spans: Spans, kind: Callable[..., Any], decorate: Callable[[Any], Any]) -> None:
         decorated = decorate(kind)
         for _ in range(2):
             assert drain(decorated(1, "passed", 2, c=3.0, d=True)) in ("passed", ["passed"])
@@ -140,7 +138,7 @@ class TestWhatIsNoFunction:
 
     def test_partials_of_coroutines_are_coroutines(self, spans: Spans) -> None:
         decorated = ao.session(functools.partial(coroutine, 1, "bound", c=1.0))
-        assert asyncio.run(decorated()) == "bound"  # type: ignore[arg-type]
+        assert asyncio.run(decorated()) == "bound"
         assert ending(spans.root()) == COMPLETED
 
     def test_partials_of_generators_run_in_the_session(self, spans: Spans) -> None:
@@ -952,7 +950,7 @@ class TestAsyncGenerator:
 
         step = anext(work())
         with pytest.raises(StopIteration):
-            step.__await__().send(None)  # type: ignore[attr-defined]
+            step.__await__().send(None)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
             del step

@@ -46,7 +46,7 @@ def test_a_signal_kills_although_a_lock_is_never_released(deaths: Deaths, lock: 
 
 
 def test_an_abandoned_generator_may_end_its_span_while_the_session_is_written(deaths: Deaths) -> None:
-    died = deaths.run("instrumentation_dropped")
+    died = deaths.run("instrumentation_dropped", timeout=15)
     assert died.quiet == (0, "")
     root = died.only_session(COMPLETED)
     assert died.span("chat").parent_id == root.span_id
@@ -56,14 +56,14 @@ def test_an_abandoned_generator_may_end_its_span_while_the_session_is_written(de
 @pytest.mark.parametrize("before", ["dropped", "nothing"])
 def test_a_span_processor_that_hangs_does_not_keep_a_signal_from_killing(deaths: Deaths, before: str) -> None:
     env = {"OTEL_PYTHON_AGENTOPS_EXIT_TIMEOUT": "0.5"}
-    died = deaths.run("stuck_processor", before, "signal", env=env, send=signal.SIGTERM)
+    died = deaths.run("stuck_processor", before, "signal", env=env, send=signal.SIGTERM, timeout=15)
     assert died.returncode == -signal.SIGTERM
 
 
 @pytest.mark.parametrize("before", ["dropped", "nothing"])
 def test_a_span_processor_that_hangs_does_not_keep_the_program_from_ending(deaths: Deaths, before: str) -> None:
     env = {"OTEL_PYTHON_AGENTOPS_EXIT_TIMEOUT": "0.5"}
-    died = deaths.run("stuck_processor", before, "exit", env=env)
+    died = deaths.run("stuck_processor", before, "exit", env=env, timeout=15)
     assert died.returncode == 3
 
 

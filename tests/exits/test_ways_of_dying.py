@@ -330,12 +330,14 @@ def test_a_dead_collector_does_not_keep_a_signal_from_killing(deaths: Deaths, no
 # -- signals ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("where", ["sleep", "loop", "lock", "join", "asyncio", "stdin", "subprocess", "exit"])
+@pytest.mark.parametrize(
+    "where", ["sleep", "loop", "lock", "join", "asyncio", "stdin", "subprocess", "exit", "native_code"]
+)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_that_kills_ends_the_session_wherever_the_main_thread_is(
     deaths: Deaths, where: str, number: signal.Signals
 ) -> None:
-    died = deaths.run("busy_in", where, send=number)
+    died = deaths.run("busy_in", where, send=number, timeout=15)
     assert died.quiet == (-number, "")
     died.only_session(signalled(number), open_spans=OPEN)
 

@@ -34,5 +34,6 @@ thread = agent()
 gc.collect()
 dropped.set()
 thread.join()
+ao.flush()  # What was dropped has ended then, for certain.
 with tracer.start_as_current_span("after"):
     pass

@@ -1,6 +1,7 @@
 """The agent is at work, and the main thread waits in one of the ways a main thread can."""
 
 import asyncio
+import hashlib
 import os
 import subprocess
 import sys
@@ -38,5 +39,7 @@ elif where == "asyncio":
     asyncio.run(asyncio.sleep(60))
 elif where == "stdin":
     sys.stdin.read()
+elif where == "native_code":
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 1_000_000_000)  # Minutes, without the interpreter's lock.
 elif where == "subprocess":
     subprocess.run(["sleep", "60"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

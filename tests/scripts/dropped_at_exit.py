@@ -9,16 +9,19 @@ from _setup import tracer
 
 import agentops_otel as ao
 
+how = sys.argv[1]
+
 
 class Agent:
     """Has a session as long as it lives."""
 
     def __init__(self) -> None:
+        self.starts_another = how == "started_by_a_finalizer"
         self.session = ao.start_session("agent")
 
     def __del__(self) -> None:
         self.session.end()
-        if sys.argv[1] == "started_by_a_finalizer":
+        if self.starts_another:
             with ao.session("too late"), tracer.start_as_current_span("step"):
                 pass
 
@@ -28,10 +31,10 @@ def stream() -> Generator[None, None, None]:
         yield
 
 
-if sys.argv[1] == "by_an_exit_callback":
+if how == "by_an_exit_callback":
     sessions = [contextvars.copy_context().run(ao.start_session, f"agent {number}") for number in range(1000)]
     atexit.register(sessions.clear)
-elif sys.argv[1] == "in_a_generator":
+elif how == "in_a_generator":
     generator = stream()
     next(generator)
 else:

@@ -1,6 +1,5 @@
 """A span processor of the program never returns, and a session that was dropped has run into it."""
 
-import signal
 import sys
 import threading
 
@@ -29,5 +28,5 @@ if sys.argv[1] == "dropped":
 session = ao.start_session("agent")
 if sys.argv[2] == "signal":
     print("ready")
-    signal.pause()
+    threading.Event().wait()
 sys.exit(3)

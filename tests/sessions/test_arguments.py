@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 from collections.abc import Callable, Iterator
 from enum import Enum
 from types import MappingProxyType
@@ -70,16 +71,20 @@ NOT_SECONDS: list[tuple[Any, type[Exception]]] = [
     (math.nan, ValueError),
     (math.inf, ValueError),
     (-math.inf, ValueError),
+    # Longer than any wait that Python can make.
+    (1e10, ValueError),
+    (1e308, ValueError),
     (HUGE, ValueError),
     (-HUGE, ValueError),
 ]
+NOT_LIMITS: list[tuple[Any, type[Exception]]] = [*NOT_SECONDS, (0, ValueError)]
 OF_A_SESSION: list[tuple[str, Any, type[Exception]]] = [
     *(("name", value, TypeError) for value in NOT_TEXT),
     ("name", "", ValueError),
     *((name, *wrong) for name in ("id", "conversation_id", "user_id", "previous_id") for wrong in NOT_IDS),
     *(("tags", *wrong) for wrong in NOT_TAGS),
     *(("attributes", *wrong) for wrong in NOT_ATTRIBUTES),
-    *((name, *wrong) for name in ("idle_timeout", "max_duration") for wrong in [*NOT_SECONDS, (0, ValueError)]),
+    *((name, *wrong) for name in ("idle_timeout", "max_duration") for wrong in NOT_LIMITS),
 ]
 
 
@@ -119,7 +124,7 @@ def test_arguments_are_checked_without_an_sdk_too() -> None:
 
 def test_all_but_the_name_are_keywords() -> None:
     with pytest.raises(TypeError):
-        ao.start_session("name", "id")  # type: ignore[misc]
+        ao.start_session("name", "id")  # type: ignore[call-arg]
     with pytest.raises(TypeError):
         ao.session("name", "id")  # type: ignore[call-overload]
 
@@ -188,23 +193,13 @@ def test_what_is_passed_in_may_change_afterwards(spans: Spans) -> None:
     assert (root["agentops.tags"], root["k"], root["list"]) == (("a",), 1, (1, 2))
 
 
-@pytest.mark.parametrize("seconds", [1e10, 1e18, 1e308, 10**300], ids=short)
 @pytest.mark.parametrize("argument", ["idle_timeout", "max_duration"])
-def test_a_limit_longer_than_any_clock_is_refused_or_no_limit(spans: Spans, argument: str, seconds: float) -> None:
-    try:
-        session = ao.start_session("long", **{argument: seconds})  # type: ignore[arg-type]
-    except ValueError as error:
-        assert re.search(naming(argument), str(error))
-    else:
-        session.end()
-    runtime.worker.settle(10)
-    assert runtime.worker.is_alive or ao.open_sessions() == []
-    # What needs the background worker still works.
-    with ao.session("next", max_duration=3600):
-        pass
-    runtime.worker.settle(10)
-    assert runtime.worker.is_alive
-    assert spans.by_name("session next")
+def test_the_longest_limit_does_not_disturb_the_background_work(spans: Spans, argument: str) -> None:
+    longest = threading.TIMEOUT_MAX / 1.001
+    with ao.session("long", **{argument: longest}), ao.session("other", max_duration=3600):  # type: ignore[call-overload]
+        runtime.worker.settle(10)
+        assert runtime.worker.is_alive
+    assert spans.names() == ["session other", "session long"]
 
 
 # -- any object --
@@ -310,7 +305,7 @@ def test_end_takes_every_state_and_reason_as_member_or_text(spans: Spans, state:
     assert said["agentops.session.end_reason"] == (reason or ao.EndReason.COMPLETED)
 
 
-@pytest.mark.parametrize("timeout", [0, 0.0, 1, 0.5, 1e10, 10**300], ids=short)
+@pytest.mark.parametrize("timeout", [0, 0.0, 1, 0.5, 1e9, 10**9])
 def test_end_takes_any_time(spans: Spans, timeout: float) -> None:
     ao.start_session().end(flush=True, timeout=timeout)
     assert len(spans.roots()) == 1
@@ -334,7 +329,7 @@ def test_set_attributes_sets_none_where_one_is_wrong(spans: Spans) -> None:
 
 @pytest.mark.parametrize("value", NOT_VALUES)
 def test_set_attribute_names_the_key_of_a_wrong_value(session: ao.Session, value: Any) -> None:
-    with pytest.raises(TypeError, match="'the.key'"):
+    with pytest.raises(TypeError, match=r"'the\.key'"):
         session.set_attribute("the.key", value)
 
 
@@ -430,7 +425,7 @@ def test_flush_refuses(value: Any, error: type[Exception]) -> None:
         ao.flush(value)
 
 
-@pytest.mark.parametrize("timeout", [5, 1e10, 1e308, 10**300], ids=short)
+@pytest.mark.parametrize("timeout", [5, 1e9, 10**9])
 def test_flush_takes_any_time(spans: Spans, timeout: float) -> None:
     assert ao.flush(timeout) is True
 
@@ -446,9 +441,7 @@ def test_flush_takes_any_time(spans: Spans, timeout: float) -> None:
     ],
     ids=short,
 )
-def test_configure_refuses_and_changes_nothing(
-    spans: Spans, argument: str, value: Any, error: type[Exception]
-) -> None:
+def test_configure_refuses_and_changes_nothing(spans: Spans, argument: str, value: Any, error: type[Exception]) -> None:
     settings, provider = runtime.settings, runtime.provider()
     good: dict[str, Any] = {"signals": not settings.signals, "exit_timeout": 17, "tracer_provider": TracerProvider()}
     with pytest.raises(error, match=naming(argument)):
@@ -457,7 +450,7 @@ def test_configure_refuses_and_changes_nothing(
     assert runtime.provider() is provider
 
 
-@pytest.mark.parametrize("exit_timeout", [0, 0.0, 3, 2.5, 1e10])
+@pytest.mark.parametrize("exit_timeout", [0, 0.0, 3, 2.5, 1e9])
 @pytest.mark.parametrize("signals", [True, False])
 def test_configure_takes_what_makes_sense(spans: Spans, signals: bool, exit_timeout: float) -> None:
     ao.configure("service", tracer_provider=spans.provider, signals=signals, exit_timeout=exit_timeout)
@@ -467,9 +460,7 @@ def test_configure_takes_what_makes_sense(spans: Spans, signals: bool, exit_time
 
 @given(arguments=st.fixed_dictionaries({}, optional=dict.fromkeys(["signals", "exit_timeout"], OBJECTS)))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_object_is_accepted_by_configure_or_the_argument_is_named(
-    spans: Spans, arguments: dict[str, Any]
-) -> None:
+def test_any_object_is_accepted_by_configure_or_the_argument_is_named(spans: Spans, arguments: dict[str, Any]) -> None:
     try:
         ao.configure(tracer_provider=spans.provider, **arguments)
     except (TypeError, ValueError) as error:

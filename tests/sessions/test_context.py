@@ -7,8 +7,9 @@ import contextvars
 import gc
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from opentelemetry import context, trace
@@ -39,11 +40,17 @@ def in_thread(job: Callable[[], object]) -> None:
         raise errors[0]
 
 
-async def in_empty_context(work: Callable[[], object]) -> None:
+async def in_empty_context(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Runs a coroutine function in a task that inherits nothing."""
     loop = asyncio.get_running_loop()
-    task = contextvars.Context().run(loop.create_task, work())  # type: ignore[arg-type]
-    await task
+    await contextvars.Context().run(loop.create_task, work())
+
+
+def drop(spans: Spans) -> None:
+    """Starts a session that nobody holds, and waits until that has been noticed."""
+    ao.start_session("dropped")
+    gc.collect()
+    spans.all()
 
 
 class TestCurrent:
@@ -79,10 +86,8 @@ class TestCurrent:
 
     def test_is_gone_with_its_handle(self, spans: Spans) -> None:
         with pytest.warns(ResourceWarning, match="'dropped' was never ended"):
-            ao.start_session("dropped")
-            gc.collect()
-            assert ao.current_session() is None
-            spans.all()
+            drop(spans)
+        assert ao.current_session() is None
 
     def test_can_be_taken_from_the_context_to_own_it(self, spans: Spans) -> None:
         def start() -> ao.Session | None:
@@ -169,9 +174,7 @@ class TestStartSession:
 
     def test_dropped_session_is_not_linked_and_leaves_no_children(self, spans: Spans) -> None:
         with pytest.warns(ResourceWarning):
-            ao.start_session("dropped")
-            gc.collect()
-            spans.all()
+            drop(spans)
         with spans.tracer.start_as_current_span("later"):
             pass
         assert spans.by_name("later").parent is None

@@ -220,7 +220,12 @@ class TestMemory:
         assert record() is None
 
 
-UNSAMPLED: list[Sampler] = [ALWAYS_OFF, ParentBased(ALWAYS_OFF), TraceIdRatioBased(0), ParentBased(TraceIdRatioBased(0))]
+UNSAMPLED: list[Sampler] = [
+    ALWAYS_OFF,
+    ParentBased(ALWAYS_OFF),
+    TraceIdRatioBased(0),
+    ParentBased(TraceIdRatioBased(0)),
+]
 
 
 class TestUnsampled:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -186,13 +185,15 @@ class TestLeak:
         assert root.start_time <= root.end_time <= (spans.by_name("after").start_time or 0)
 
     def test_warns_with_the_place_where_it_was_started(self, spans: Spans) -> None:
-        with pytest.warns(ResourceWarning, match="session 'dropped' was never ended") as caught:
-            line = sys._getframe().f_lineno + 1
+        def drop() -> None:
             ao.start_session("dropped")
             gc.collect()
             spans.all()
+
+        with pytest.warns(ResourceWarning, match="session 'dropped' was never ended") as caught:
+            drop()
         [warning] = caught
-        assert (warning.filename, warning.lineno) == (__file__, line)
+        assert (warning.filename, warning.lineno) == (__file__, drop.__code__.co_firstlineno + 1)
 
     def test_a_session_that_ended_warns_of_nothing(self, spans: Spans) -> None:
         with warnings.catch_warnings(record=True) as caught:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -166,10 +167,10 @@ class TestOnTheRoot:
                 assert root.attributes["agentops.session.inference.calls"] == number
 
     def test_are_there_however_the_session_ends(self, spans: Spans) -> None:
-        with pytest.raises(KeyboardInterrupt), ao.session():
-            left_open = spans.tracer.start_span("span", attributes={OPERATION: "chat", OUTPUT: 2})
+        left_open = []
+        with suppress(KeyboardInterrupt), ao.session():
+            left_open.append(spans.tracer.start_span("span", attributes={OPERATION: "chat", OUTPUT: 2}))
             raise KeyboardInterrupt
-        assert left_open is not None
         assert attributes(spans.root())["agentops.session.inference.calls"] == 1
         assert attributes(spans.root())["agentops.session.usage.output_tokens"] == 2
 
@@ -252,7 +253,9 @@ def test_each_leaf_counts_once_where_children_end_before_their_parents(
 ) -> None:
     order: list[Node] = []
     while len(order) < len(nodes):
-        ready = [n for n in nodes if not any(n is o for o in order) and all(any(c is o for o in order) for c in n.children)]
+        ready = [
+            n for n in nodes if not any(n is o for o in order) and all(any(c is o for o in order) for c in n.children)
+        ]
         order.append(ready[data.draw(st.integers(0, len(ready) - 1))])
     assert play(spans, nodes, order) == expected(nodes)
 

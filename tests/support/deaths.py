@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from support.otlp import Log, Protocol, Receiver, Span
@@ -79,6 +81,20 @@ class Death:
     def stderr(self) -> str:
         return self.outcome.stderr
 
+    @cached_property
+    def _traces(self) -> dict[str, list[Span]]:
+        traces: dict[str, list[Span]] = defaultdict(list)
+        for span in self.receiver.spans:
+            traces[span.trace_id].append(span)
+        return traces
+
+    @cached_property
+    def _events(self) -> dict[tuple[str, str | None], list[Log]]:
+        events: dict[tuple[str, str | None], list[Log]] = defaultdict(list)
+        for log in self.receiver.logs:
+            events[log.event_name, log.trace_id].append(log)
+        return events
+
     @property
     def quiet(self) -> tuple[int, str]:
         """Exit status and stderr, to compare with `(0, "")`."""
@@ -110,12 +126,13 @@ class Death:
         ids = [span.span_id for span in self.receiver.spans]
         assert len(ids) == len(set(ids)), f"a span arrived twice\n{self}"
         roots = self.receiver.sessions()
-        assert len({root.trace_id for root in roots}) == len(roots), self
+        session_traces = {root.trace_id for root in roots}
+        assert len(session_traces) == len(roots), self
         for root in roots:
             self._check_session(root)
         for span in self.receiver.spans:
-            inside = [root for root in roots if root.trace_id == span.trace_id]
-            assert inside or SESSION_ID not in span.attributes, f"{span.name!r} is in no session\n{self}"
+            is_inside = span.trace_id in session_traces
+            assert is_inside or SESSION_ID not in span.attributes, f"{span.name!r} is in no session\n{self}"
         assert len(self.events("session.start")) == len(self.events("session.end")), self
         assert len(self.events("session.end")) == (len(roots) if self.has_logs else 0), self
 
@@ -152,7 +169,7 @@ class Death:
 
     def event(self, name: str, root: Span) -> Log:
         """The one log event of this name in a session."""
-        found = [log for log in self.events(name) if log.trace_id == root.trace_id]
+        found = self._events[name, root.trace_id]
         assert len(found) == 1, f"{name}: {len(found)} times\n{self}"
         return found[0]
 
@@ -167,13 +184,12 @@ class Death:
 
     def inside(self, root: Span) -> list[Span]:
         """The descendants of a root, in the order of arrival."""
-        return [s for s in self.receiver.spans if s.trace_id == root.trace_id and s.span_id != root.span_id]
+        return [span for span in self._traces[root.trace_id] if span.span_id != root.span_id]
 
     def is_alone(self, name: str) -> bool:
         """Whether the span of this name is a trace of its own that belongs to no session."""
         span = self.span(name)
-        others = [s for s in self.receiver.spans if s.trace_id == span.trace_id and s is not span]
-        return span.parent_id is None and not others and SESSION_ID not in span.attributes
+        return span.parent_id is None and not self.inside(span) and SESSION_ID not in span.attributes
 
     def has_traceback(self, last_line: str) -> bool:
         """Whether stderr has the traceback of an exception that nobody caught, and nothing else."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -71,13 +71,16 @@ def in_use(spans: Spans, choose: Callable[[trace.TracerProvider], object] | None
     """Has sessions started with the provider of ``spans``; at the end no session may be open, and all is undone."""
     chosen = runtime._provider
     settings = runtime.settings
+    nothing_current = context.attach(context.Context())
     (choose or (lambda provider: ao.configure(tracer_provider=provider)))(spans.provider)
     try:
         yield spans
         runtime.worker.settle(10)
         assert runtime.registry.open_records() == []
         assert ao.open_sessions() == []
+        assert not trace.get_current_span().get_span_context().is_valid
     finally:
+        context.detach(nothing_current)
         ao.end_all_sessions()
         runtime.release()
         runtime._provider = chosen
@@ -93,9 +96,9 @@ def attributes(span: ReadableSpan) -> Mapping[str, Any]:
 
 
 def context_of(span: ReadableSpan | trace.Span) -> trace.SpanContext:
-    context = span.get_span_context()
-    assert context is not None
-    return context
+    found = span.get_span_context()
+    assert found is not None
+    return found
 
 
 def ending(root: ReadableSpan) -> tuple[str, str, str]:
