@@ -220,8 +220,8 @@ class Runtime:
             self.worker.settle(self.settings.exit_timeout)
             self.registry.wait_until_written(self.settings.exit_timeout)
 
+        ended = self.registry.ended
         done = self.worker.run_elsewhere(end)
-        ended = -1
         while not done.wait(max(self.settings.exit_timeout, _MOMENT)):
             if self.registry.ended == ended:
                 return False

@@ -101,7 +101,7 @@ def test_public_functions_wear_no_private_module_names() -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'agentops_otel' has no attribute 'sesion'"):
-        ao.sesion  # noqa: B018
+        ao.sesion  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_version_is_that_of_the_distribution() -> None:

@@ -192,19 +192,6 @@ def work(number):
 """,
             id="many spans in one session",
         ),
-        pytest.param(
-            """
-def work(number):
-    for _ in range(number // 10):
-        other = TracerProvider(shutdown_on_exit=False)
-        ao.configure(tracer_provider=other)
-        with ao.session():
-            pass
-    ao.configure(tracer_provider=provider)
-    ao.start_session().end()
-""",
-            id="providers",
-        ),
     ],
 )
 def test_other_lives_leave_nothing(work: str) -> None:

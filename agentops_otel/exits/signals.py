@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
 import select
@@ -82,10 +83,8 @@ class Signals:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
-        try:
+        with contextlib.suppress(BlockingIOError):  # full: the listener has been told often enough
             os.write(pipe[1], b"!")
-        except BlockingIOError:
-            pass  # full: the listener has been told more than once
 
     def _listen(self, pipes: dict[int, tuple[int, int]]) -> None:
         numbers = {reader: number for number, (reader, _) in pipes.items()}

@@ -28,7 +28,8 @@ def text(argument: str, value: object) -> str:
 
 def identifier(argument: str, value: object) -> str:
     """An id: printable characters, at most `MAX_ID_LENGTH` of them."""
-    value = text(argument, value)
+    text(argument, value)
+    assert isinstance(value, str)
     if len(value) > MAX_ID_LENGTH:
         raise ValueError(f"{argument} must not be longer than {MAX_ID_LENGTH} characters, and has {len(value)}")
     if not value.isprintable():

@@ -80,7 +80,7 @@ class Session:
         Raises TypeError or ValueError for what is no attribute.
         """
         if self._can("set an attribute"):
-            self._set({arguments.text("key", key): arguments.attribute(f"attribute {key!r}", value)})
+            self._set({arguments.text("key", key): arguments.attribute(f"value of {key!r}", value)})
 
     def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
         """Sets attributes of the root span.

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.util.types import AttributeValue
 
 REQUEST = {"server.address": "127.0.0.1", "http.request.method": "POST"}
 """Two attributes that a child span has from its start ..."""
 
-RESPONSE = {"http.response.status_code": 200, "network.protocol.version": "1.1"}
+RESPONSE: dict[str, AttributeValue] = {"http.response.status_code": 200, "network.protocol.version": "1.1"}
 """... and two that are set on it when the answer is there, one by one, as instrumentations do."""
 
-CONTENT = {
+CONTENT: dict[str, AttributeValue] = {
     "code.file.path": __file__,
     "code.line.number": 21,
     "code.function.name": "benchmarks.pipelines.session",
@@ -23,7 +24,10 @@ CONTENT = {
 """What a session writes on its root beside the id: the raw side writes the same, so that the cost of tracking is
 compared, not the size of the content."""
 
-END_CONTENT = {"agentops.session.end_state": "success", "agentops.session.end_reason": "completed"}
+END_CONTENT: dict[str, AttributeValue] = {
+    "agentops.session.end_state": "success",
+    "agentops.session.end_reason": "completed",
+}
 
 
 class Discard(SpanExporter):

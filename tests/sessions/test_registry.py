@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import threading
 import warnings
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from opentelemetry import context, trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace import Span as SdkSpan
 from support.spans import Spans, attributes, ending, in_use
 
@@ -352,3 +353,16 @@ def test_a_thousand_threads_start_and_end_sessions_at_once(spans: Spans) -> None
 def test_sessions_without_the_sdk_current_span_keep_other_contexts(spans: Spans) -> None:
     with ao.session():
         assert trace.get_current_span(context.Context()) is trace.INVALID_SPAN
+
+
+def test_a_provider_that_is_gone_is_forgotten(spans: Spans) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    ao.configure(tracer_provider=provider)
+    with ao.session():
+        pass
+    gone = weakref.ref(provider)
+    del provider
+    ao.configure(tracer_provider=spans.provider)
+    ao.start_session().end()
+    gc.collect()
+    assert gone() is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -105,3 +107,11 @@ def ending(root: ReadableSpan) -> tuple[str, str, str]:
     """End state, end reason and status of a session."""
     said = attributes(root)
     return said[semconv.END_STATE], said[semconv.END_REASON], root.status.status_code.name
+
+
+def poll(condition: Callable[[], object], timeout: float = 20) -> None:
+    """Waits until ``condition()`` is true; an AssertionError after ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        threading.Event().wait(0.01)
