@@ -1,6 +1,7 @@
 """What goes in comes out: through the receiver of these tests, Rotel and the official Collector.
 
-Nothing here uses the package: what a collector changes by itself is told apart from what the package does.
+First without the package, so that what a collector changes by itself is told apart from what the package does; then
+a program with sessions.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from opentelemetry.trace import Link as SdkLink
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 from support.collectors import Collector
 from support.otlp import Attributes, Endpoints, Event, Link, Log, Protocol, Receiver, Span
+from support.programs import run, script
 
 RESOURCE: Attributes = {"service.name": "tests", "process.pid": 4711, "tags": ("a", "b")}
 # Seconds that a float cannot hold to the nanosecond.
@@ -66,6 +68,41 @@ def test_receiver(receiver: Receiver, protocol: Protocol) -> None:
 
 def test_collector(collector: Collector, receiver: Receiver, protocol: Protocol) -> None:
     _check(collector, receiver, protocol)
+
+
+def test_sessions_through_a_collector(collector: Collector, receiver: Receiver, protocol: Protocol) -> None:
+    outcome = run(script("through_a_collector"), collector.environment(protocol))
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    receiver.wait_for(lambda r: len(r.sessions()) == 3 and len(r.logs) == 6)
+    told = dict(line.split() for line in outcome.stdout.splitlines())
+
+    assert len({span.span_id for span in receiver.spans}) == len(receiver.spans) == 5
+    for root in receiver.sessions():
+        name = root.name.removeprefix("session ")
+        assert (root.parent_id, root.kind, root.resource["service.name"]) == (None, "INTERNAL", "collected")
+        assert told[name] == root.trace_id
+        events = {log.event_name: log for log in receiver.logs if log.trace_id == root.trace_id}
+        assert set(events) == {"session.start", "session.end"}
+        for event in events.values():
+            assert event.span_id == root.span_id
+            assert event.attributes["session.id"] == root.attributes["session.id"]
+        assert events["session.start"].time == root.start
+        assert events["session.end"].time == root.end
+        assert events["session.end"].attributes["agentops.session.duration"] == (root.end - root.start) / 1e9
+        for key in ("agentops.session.end_state", "agentops.session.end_reason"):
+            assert events["session.end"].attributes[key] == root.attributes[key]
+
+    roots = {root.name: root for root in receiver.sessions()}
+    well, failed, left = (roots[f"session {name}"] for name in ("well", "failed", "left"))
+    assert (well.status, well.attributes["agentops.tags"], well.attributes["user.id"]) == ("OK", ("a", "b"), "u-1")
+    assert well.attributes["agentops.session.usage.input_tokens"] == 7
+    assert (failed.status, failed.attributes["error.type"]) == ("ERROR", "LookupError")
+    assert [event.name for event in failed.events] == ["exception"]
+    assert [link.trace_id for link in failed.links] == [well.trace_id]
+    assert left.attributes["agentops.session.end_reason"] == "process_exit"
+    [chat, open_child] = sorted((s for s in receiver.spans if s.parent_id), key=lambda s: s.name)
+    assert (chat.trace_id, chat.parent_id) == (well.trace_id, well.span_id)
+    assert open_child.attributes["agentops.session.end_reason"] == "process_exit"
 
 
 def _check(way: Endpoints, receiver: Receiver, protocol: Protocol) -> None:
