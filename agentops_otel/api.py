@@ -122,7 +122,7 @@ def session(
     """
     function = name if callable(name) else None
     scope = SessionScope(
-        runtime.start,
+        runtime.start_block,
         Plan.checked(
             None if function is not None else name,
             id=id,

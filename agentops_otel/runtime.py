@@ -77,12 +77,15 @@ class Runtime:
 
     # -- sessions --
 
-    def start(self, plan: Plan) -> tuple[Session, Token[Context] | None]:
+    def start(self, plan: Plan, *, of_block: bool = False) -> tuple[Session, Token[Context] | None]:
         provider = self._provider or trace.get_tracer_provider()
         source = self._latest[1] if provider is self._latest[0] else self._source_of(provider)
         if source is not None and (not self._is_armed or _LOGS in sys.modules):
             self._arm()
-        return start(self.registry, source, plan)
+        return start(self.registry, source, plan, of_block=of_block)
+
+    def start_block(self, plan: Plan) -> tuple[Session, Token[Context] | None]:
+        return self.start(plan, of_block=True)
 
     def current(self) -> Session | None:
         record = self.registry.find(trace.get_current_span().get_span_context().trace_id)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from opentelemetry import trace
 from opentelemetry.trace import Status, StatusCode
 
@@ -27,12 +25,14 @@ def end_root(record: Record, root: trace.Span, ending: Ending, end_time: int) ->
     """Writes totals, state, reason and status on a root span and ends it."""
     try:
         if root.is_recording():
+            attributes = ending.attributes
             if ending.state is EndState.ERROR:
-                _write_error(record, root, ending)
-            else:
-                _write(record, root, ending.attributes)
-                if ending.said_success:
-                    root.set_status(_OK)
+                attributes = {**attributes, semconv.ERROR_TYPE: _error_type(record, ending)}
+            root.set_attributes(attributes if record.totals is None else {**record.totals.attributes(), **attributes})
+            if ending.state is EndState.ERROR:
+                _write_error(root, ending.exception)
+            elif ending.said_success:
+                root.set_status(_OK)
     except Exception as error:  # noqa: BLE001
         absorb("writing how a session ended", error)
     try:
@@ -61,15 +61,15 @@ def location(root: trace.Span | None) -> tuple[str, int]:
     )
 
 
-def _write(record: Record, root: trace.Span, attributes: Mapping[str, str]) -> None:
-    root.set_attributes(attributes if record.totals is None else {**record.totals.attributes(), **attributes})
+def _error_type(record: Record, ending: Ending) -> str:
+    if ending.exception is not None:
+        return error_type(ending.exception)
+    return record.error_type or semconv.ERROR_TYPE_OTHER
 
 
-def _write_error(record: Record, root: trace.Span, ending: Ending) -> None:
-    error = ending.exception
-    kind = error_type(error) if error is not None else record.error_type or semconv.ERROR_TYPE_OTHER
-    _write(record, root, {**ending.attributes, semconv.ERROR_TYPE: kind})
-    description = encodable(f"{type(error).__name__}: {text_of(error)}") if error is not None else None
-    root.set_status(Status(StatusCode.ERROR, description))
-    if error is not None:
+def _write_error(root: trace.Span, error: BaseException | None) -> None:
+    if error is None:
+        root.set_status(Status(StatusCode.ERROR))
+    else:
+        root.set_status(Status(StatusCode.ERROR, encodable(f"{type(error).__name__}: {text_of(error)}")))
         record_exception(root, error)

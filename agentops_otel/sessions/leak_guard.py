@@ -26,8 +26,9 @@ class SpanWatch(weakref.ref[trace.Span]):
     A plain weak reference, because it costs a tenth of a `weakref.finalize`.
     """
 
-    __slots__ = ("kind", "record", "span_id", "state")
+    __slots__ = ("is_ending", "kind", "record", "span_id", "state")
 
+    is_ending: bool
     kind: type[trace.Span]
     record: Record
     span_id: int
@@ -63,17 +64,40 @@ class LeakGuard:
         # The exit has a path of its own: finalizers run at exit in an order nobody chose, often after the
         # provider's shutdown.
         finalizer.atexit = False
-        record.finalizer = finalizer
+        record.watch = finalizer
 
-    def watch_spans(self, record: Record) -> None:
-        """Watches the open spans of a session that are still held."""
+    def watch_handle_of(self, record: Record) -> None:
+        """Watches the handle of a block that is open for a moment; if nobody else holds it, it dies here."""
+        handle = record.watch
+        if handle is not None and not isinstance(handle, weakref.finalize):
+            self.watch_handle(handle, record)
+            if not record.is_open:  # it ended meanwhile
+                self.unwatch(record)
+
+    def unwatch(self, record: Record) -> None:
+        """The handle may be dropped from now on."""
+        watch, record.watch = record.watch, None
+        if isinstance(watch, weakref.finalize):
+            watch.detach()
+
+    def watch_spans(self, record: Record) -> bool:
+        """Watches the open spans of a session that are still held; true if they have to be looked at again."""
         spans = record.spans or {}
+        again = False
         for span_id, held in list(spans.items()):
-            if not isinstance(held, SpanWatch):
-                spans[span_id] = self._watch(held, span_id, record)
-                if not held.is_recording():  # it ended meanwhile, perhaps before the watch was put there
+            if isinstance(held, SpanWatch):
+                watch, span = held, held()
+            else:
+                watch, span = self._watch(held, span_id, record), held
+                spans[span_id] = watch
+            if span is not None and not span.is_recording():
+                # It is ending right now, and the processor is about to be told; or it was told before the watch was
+                # put there, and the watch has to go. Next time that is known.
+                if watch.is_ending:
                     spans.pop(span_id, None)
-            del held  # if nobody else holds it, it dies here, and is found
+                watch.is_ending = again = True
+            del held, span  # if nobody else holds it, it dies here, and is found
+        return again
 
     def _watch(self, span: trace.Span, span_id: int, record: Record) -> SpanWatch:
         watch = SpanWatch(span, self._span_finalized_callback)
@@ -81,6 +105,7 @@ class LeakGuard:
         watch.state = span.__dict__
         watch.span_id = span_id
         watch.record = record
+        watch.is_ending = False
         return watch
 
     def _handle_finalized(self, record: Record) -> None:

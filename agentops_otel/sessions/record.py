@@ -49,7 +49,6 @@ class Record(trace.Span):
 
     __slots__ = (
         "error_type",
-        "finalizer",
         "ids",
         "is_open",
         "lasting_context",
@@ -63,6 +62,7 @@ class Record(trace.Span):
         "span",
         "spans",
         "totals",
+        "watch",
     )
 
     def __init__(
@@ -95,7 +95,9 @@ class Record(trace.Span):
         self.error_type: str | None = None
         """Of the exception that was recorded last, for an end that says no more than that it is an error."""
         self.limits: Limits | None = None
-        self.finalizer: weakref.finalize[[Record], Session] | None = None
+        self.watch: weakref.finalize[[Record], Session] | Session | None = None
+        """The finalizer of the handle. Of a block that has just begun the handle itself: the block holds it anyway,
+        and a finalizer is a good part of what a session costs, which a short one need not pay."""
         self.owner = _process
 
     def born(self, span: trace.Span) -> None:
@@ -134,8 +136,6 @@ class Record(trace.Span):
             ignore_end(self.span)
             self.span = trace.INVALID_SPAN
         self.spans = None
-        if self.finalizer is not None:
-            self.finalizer.detach()
 
     # -- the span that contexts hold --
 

@@ -79,7 +79,10 @@ class Registry:
         """The user's handle; for a session that another process owns a new one; None when nobody holds it."""
         if not record.is_owned:
             return Session(self, record)
-        found = record.finalizer.peek() if record.finalizer is not None else None
+        watch = record.watch
+        if watch is None or isinstance(watch, Session):
+            return watch
+        found = watch.peek()
         return found[0] if found is not None else None
 
     # -- starting --
@@ -103,9 +106,9 @@ class Registry:
     def attend_soon(self, trace_id: int) -> None:
         """Has the worker look after a session in a moment, what need not, or must not, be done where spans end.
 
-        Spans that are still open then are watched: most end sooner, and a weak reference with the state of the span
-        costs much of what a span costs. And the totals are written on the root: a span may be ended by a finalizer,
-        while this very thread holds the root's lock.
+        Blocks and spans that are still open then are watched: most end sooner, and a finalizer, or a weak reference
+        with the state of a span, costs much of what they cost. And the totals are written on the root: a span may be
+        ended by a finalizer, while this very thread holds the root's lock.
         """
         self.fresh.add(trace_id)
         if not self._is_attending:
@@ -117,7 +120,9 @@ class Registry:
         for _ in range(len(self.fresh)):
             record = self.find(self.fresh.pop())
             if record is not None:
-                self.guard.watch_spans(record)
+                self.guard.watch_handle_of(record)
+                if self.guard.watch_spans(record):
+                    self.attend_soon(record.trace_id)
                 root = record.span
                 if record.totals is not None and record.is_open and root is not None and root.is_recording():
                     root.set_attributes(record.totals.attributes())
@@ -131,8 +136,7 @@ class Registry:
     def root_ended(self, record: Record, span: ReadableSpan) -> None:
         """Code that got hold of the root span itself ended it: all that is left is to know it."""
         if self.claim(record):
-            if record.finalizer is not None:
-                record.finalizer.detach()
+            self.guard.unwatch(record)
             self.worker.post(self._written, record, COMPLETED, span.end_time or time_ns())
 
     def forget_if_done(self, record: Record) -> None:
@@ -194,6 +198,7 @@ class Registry:
         self._open.clear()
         self._ending.clear()
         for record in self._over.values():
+            self.guard.unwatch(record)
             record.leave_to_owner()
         self.fresh.clear()
         self._is_attending = False
@@ -201,8 +206,7 @@ class Registry:
     def _finish(self, record: Record, ending: Ending) -> None:
         root = record.span
         assert root is not None
-        if record.finalizer is not None:
-            record.finalizer.detach()
+        self.guard.unwatch(record)
         if record.limits is not None and record.limits.timer is not None:
             self.worker.cancel(record.limits.timer)
         end_time = time_ns() if ending.time is None else ends.not_before_start(root, ending.time)

@@ -76,10 +76,12 @@ class Plan(NamedTuple):
         )
 
 
-def start(registry: Registry, source: Source | None, plan: Plan) -> tuple[Session, Token[context.Context] | None]:
+def start(
+    registry: Registry, source: Source | None, plan: Plan, *, of_block: bool
+) -> tuple[Session, Token[context.Context] | None]:
     """Starts a session and makes it current here; returns the handle and the token of its context.
 
-    Without a ``source`` the handle does nothing.
+    ``of_block``: a block holds the handle. Without a ``source`` the handle does nothing.
     """
     here = context.get_current()
     current: Any = here.get(SPAN_KEY)
@@ -106,7 +108,7 @@ def start(registry: Registry, source: Source | None, plan: Plan) -> tuple[Sessio
             attributes=attributes,
             links=_links(current) if outer is not None else None,
         )
-        if root.is_recording() and semconv.SESSION_ID not in attributes_of(root):
+        if semconv.SESSION_ID not in attributes_of(root) and root.is_recording():
             root.set_attributes(attributes)  # a sampler that returns no attributes makes the SDK drop these
     except Exception as error:  # noqa: BLE001
         absorb("starting the root span of a session", error)
@@ -119,7 +121,11 @@ def start(registry: Registry, source: Source | None, plan: Plan) -> tuple[Sessio
     if not record.lasting_context.is_valid:
         return handle, None  # no SDK, or a sampler, id generator or span processor of the user that raised
     registry.opened(record)
-    registry.guard.watch_handle(handle, record)
+    if of_block:
+        record.watch = handle
+        registry.attend_soon(record.lasting_context[0])
+    else:
+        registry.guard.watch_handle(handle, record)
     if plan.idle_timeout is not None or plan.max_duration is not None:
         record.limits = Limits(plan.idle_timeout, plan.max_duration)
         registry.watch_time(record)

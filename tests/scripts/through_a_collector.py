@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from opentelemetry import trace
+from opentelemetry.util.types import AttributeValue
 
 import agentops_otel as ao
 
@@ -11,7 +12,7 @@ tracer = trace.get_tracer("tests")
 
 with ao.session("well", tags=["a", "b"], user_id="u-1") as well:
     print("well", well.trace_id)
-    attributes = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 7}
+    attributes: dict[str, AttributeValue] = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 7}
     with tracer.start_as_current_span("chat", attributes=attributes):
         pass
     with suppress(LookupError), ao.session("failed") as failed:
