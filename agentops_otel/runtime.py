@@ -106,6 +106,7 @@ class Runtime:
     def flush(self, timeout: float) -> bool:
         """Waits until what has ended so far is exported, at most ``timeout`` seconds; false if it was not."""
         deadline = monotonic() + timeout
+        self.registry.attend()
         self.worker.settle(timeout)
         done: list[bool] = []
         in_time = self.worker.run_within(
@@ -217,8 +218,9 @@ class Runtime:
         """
 
         def end() -> None:
-            if settle:
-                self.worker.settle(self.settings.exit_timeout)  # what was dropped before has its own reason
+            if settle:  # what was dropped before has its own reason
+                self.registry.attend()
+                self.worker.settle(self.settings.exit_timeout)
             self.registry.end_everything(ending, source)
             self.worker.settle(self.settings.exit_timeout)
             self.registry.wait_until_written(self.settings.exit_timeout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import warnings
 from collections.abc import Callable
@@ -113,12 +114,17 @@ class Registry:
         self.fresh.add(trace_id)
         if not self._is_attending:
             self._is_attending = True
-            self.worker.post_at(time.monotonic() + ATTEND, self._attend)
+            self.worker.post_at(time.monotonic() + ATTEND, self.attend)
 
-    def _attend(self) -> None:
+    def attend(self) -> None:
+        """Looks after the sessions that `attend_soon` was called for, now."""
         self._is_attending = False  # first, so that nothing is added behind our back
-        for _ in range(len(self.fresh)):
-            record = self.find(self.fresh.pop())
+        taken = []
+        with contextlib.suppress(KeyError):  # it is empty
+            while True:
+                taken.append(self.fresh.pop())
+        for trace_id in taken:
+            record = self.find(trace_id)
             if record is not None:
                 self.guard.watch_handle_of(record)
                 if self.guard.watch_spans(record):
