@@ -193,6 +193,8 @@ class Runtime:
     # -- ends --
 
     def _process_exits(self) -> None:
+        # What the main thread had left to do when the signal came is done; the signal must not be forgotten.
+        self._signals.die_of_pending(3 * self.settings.exit_timeout + _MOMENT)
         deadline = monotonic() + self.settings.exit_timeout
         ended = self._end_everything(self._excepthook.ending())
         flushed = self.worker.run_within(max(0.0, deadline - monotonic()), lambda: self._force_flush(deadline))

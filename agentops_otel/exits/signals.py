@@ -33,6 +33,7 @@ class Signals:
         self._pipes: dict[int, tuple[int, int]] = {}
         """Read and write end for each signal that is listened to."""
         self._is_armed = False
+        self._dying_of: int | None = None
 
     def arm(self) -> bool:
         """Installs the handlers over default dispositions, which only the main thread can; false elsewhere."""
@@ -66,6 +67,7 @@ class Signals:
     def in_child_after_fork(self) -> None:
         """The pipes lead to the parent's listener: a signal to the child must not kill the parent."""
         self._is_armed = False
+        self._dying_of = None
         for number in self._pipes:
             faulthandler.unregister(number)
         self._close()
@@ -83,8 +85,16 @@ class Signals:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
+        self._dying_of = number
         with contextlib.suppress(BlockingIOError):  # full: the listener has been told often enough
             os.write(pipe[1], b"!")
+
+    def die_of_pending(self, timeout: float) -> None:
+        """If a signal is about to kill the process, keeps it from exiting otherwise: waits for that end."""
+        number = self._dying_of
+        if number is not None:
+            threading.Event().wait(timeout)
+            _kill(number)  # the listener is stuck
 
     def _listen(self, pipes: dict[int, tuple[int, int]]) -> None:
         numbers = {reader: number for number, (reader, _) in pipes.items()}
