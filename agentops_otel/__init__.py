@@ -6,7 +6,8 @@ decorators/       functions of any kind as sessions
 instrumentation/  zero-code: what `opentelemetry-instrument` and `agentops-otel run` call
 cli/              the command `agentops-otel`
 runtime.py        joins the parts; the only process-wide state
-api.py            the public functions
+api.py            the public functions; processor.py the public span processor, both on top of the runtime
+shield.py         the one place where an exception stops
 semconv.py        every name that is written
 config.py         every setting
 """

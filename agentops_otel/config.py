@@ -42,15 +42,20 @@ def exception_signal() -> str:
 
 
 def otlp_protocol() -> str:
-    """The OTLP protocol to use where ``OTEL_EXPORTER_OTLP_PROTOCOL`` names none.
-
-    The specification's default is ``http/protobuf``. An endpoint on port 4317, which the specification reserves for
-    gRPC, is taken at its word.
-    """
+    """The OTLP protocol of this process: what ``OTEL_EXPORTER_OTLP_PROTOCOL`` names, or the one for its endpoint."""
     named = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
     if named:
         return named
     endpoint = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+    return otlp_protocol_for(endpoint)
+
+
+def otlp_protocol_for(endpoint: str) -> str:
+    """The OTLP protocol to use where none is named.
+
+    The specification's default is ``http/protobuf``. An endpoint on port 4317, which the specification reserves for
+    gRPC, is taken at its word.
+    """
     return "grpc" if endpoint.rstrip("/").endswith(":4317") else "http/protobuf"
 
 

@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
+from ..config import otlp_protocol_for
+
 LOCAL_EXPORTER = "agentops_local"
 """Name of the entry point of `store.LocalSpanExporter`."""
 
@@ -50,8 +52,7 @@ def choose_exporters(environment: MutableMapping[str, str]) -> bool:
         # The distro's default is grpc whatever the endpoint, which fails on the port for HTTP. Set for each signal,
         # because the distro writes the general variable into the environment of everything the program starts.
         if "otlp" in _exporters(environment, signal) and not environment.get("OTEL_EXPORTER_OTLP_PROTOCOL"):
-            protocol = "grpc" if target and target.rstrip("/").endswith(":4317") else "http/protobuf"
-            _default(environment, f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL", protocol)
+            _default(environment, f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL", otlp_protocol_for(target or ""))
     return LOCAL_EXPORTER in _exporters(environment, "TRACES")
 
 

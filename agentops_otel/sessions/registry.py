@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _OBSERVING = Shield("telling an observer of sessions")
 _WARNING = Shield("warning of a session that nobody ended")
 
-
 ATTEND = 0.5
 """Seconds after which a session in which something happened is looked after."""
 
@@ -129,6 +128,8 @@ class Registry:
                 self.guard.watch_handle_of(record)
                 if self.guard.watch_spans(record):
                     self.attend_soon(record.trace_id)
+                elif not record.is_open:
+                    self.forget_if_done(record)
                 root = record.span
                 if record.totals is not None and record.is_open and root is not None and root.is_recording():
                     root.set_attributes(record.totals.attributes())
