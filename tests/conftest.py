@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,11 @@ from support.otlp import Receiver
 from support.spans import Spans, in_use
 
 from agentops_otel import shield
+
+# A shell starts what it runs in the background with these ignored, and every program would inherit that.
+for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number is signal.SIGINT else signal.SIG_DFL)
 
 # No deadlines: a slow machine is no mistake. No files beside the tests.
 settings.register_profile("tests", deadline=None, database=None)
