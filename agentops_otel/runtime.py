@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import sys
 import weakref
@@ -54,6 +55,8 @@ class Runtime:
         self._events = SessionEvents()
         self._is_armed = False
         self.registry.flush = self.flush
+        self.start_block = functools.partial(self.start, of_block=True)
+        """Starts a session whose handle a block holds."""
         self._provider: trace.TracerProvider | None = None
         """The provider the user chose; None: the global one."""
         self._sources: weakref.WeakKeyDictionary[trace.TracerProvider, Source] = weakref.WeakKeyDictionary()
@@ -83,9 +86,6 @@ class Runtime:
         if source is not None and (not self._is_armed or _LOGS in sys.modules):
             self._arm()
         return start(self.registry, source, plan, of_block=of_block)
-
-    def start_block(self, plan: Plan) -> tuple[Session, Token[Context] | None]:
-        return self.start(plan, of_block=True)
 
     def current(self) -> Session | None:
         record = self.registry.find(trace.get_current_span().get_span_context().trace_id)

@@ -75,11 +75,9 @@ class Attachment:
 
 def detach_quietly(token: Token[context.Context]) -> None:
     """Detaches a context token if this is still the context it was made in; otherwise there is nothing to undo."""
-    variable = getattr(token, "var", None)
-    if variable is None:  # a runtime context that is not made of contextvars
-        context.detach(token)
-        return
-    try:  # noqa: SIM105 - on the path of every session
-        variable.reset(token)
+    try:
+        token.var.reset(token)
     except ValueError:
-        pass
+        pass  # another thread, task or generator step
+    except AttributeError:  # a runtime context that is not made of contextvars
+        context.detach(token)

@@ -79,9 +79,7 @@ def logger_provider() -> Any:
     # importing it.
     if "opentelemetry.sdk._logs" not in sys.modules:
         return None
-    from opentelemetry import _logs
-
-    provider = _logs.get_logger_provider()
+    provider = sys.modules["opentelemetry._logs"].get_logger_provider()
     return provider if hasattr(provider, "force_flush") else None
 
 

@@ -16,7 +16,7 @@ from .context import Attachment, restore
 from .exceptions import error_type, record_exception
 from .record import Record
 from .sdk_spans import attributes_of
-from .state import Ending, EndReason, EndState, ending_for
+from .state import COMPLETED, Ending, EndReason, EndState, ending_for
 from .totals import Count
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class Session:
 
     def _leave(self, error: BaseException | None) -> None:
         """The end of a block whose context is restored."""
-        ending = ending_for(error)
+        ending = COMPLETED if error is None else ending_for(error)
         if isinstance(error, GeneratorExit):
             # An abandoned generator may be closed by the garbage collector, in the middle of any line of this
             # thread, with any lock held: what is to be written is written elsewhere.

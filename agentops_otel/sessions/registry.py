@@ -87,14 +87,22 @@ class Registry:
 
     # -- starting --
 
-    def opened(self, record: Record) -> None:
-        """The root of ``record`` has started."""
+    def opened(self, record: Record, handle: Session, *, of_block: bool) -> None:
+        """The root of ``record`` has started; from now on the session is guarded."""
         if self.worker.is_needed:
             self.worker.ensure()
         record.is_open = True
-        trace_id = record.trace_id
+        trace_id = record.lasting_context[0]
         # An id generator that repeats itself must not make two sessions share one entry.
         self._open[trace_id if trace_id not in self._open else -id(record)] = record
+        if not of_block:
+            self.guard.watch_handle(handle, record)
+        else:
+            record.watch = handle
+            record.spans = {}
+            self.fresh.add(trace_id)
+            if not self._is_attending:
+                self.attend_soon(trace_id)
 
     def announce(self, record: Record) -> None:
         for observer in self.observers:
@@ -213,7 +221,10 @@ class Registry:
     def _finish(self, record: Record, ending: Ending) -> None:
         root = record.span
         assert root is not None
-        self.guard.unwatch(record)
+        if isinstance(record.watch, Session):
+            record.watch = None
+        else:
+            self.guard.unwatch(record)
         if record.limits is not None and record.limits.timer is not None:
             self.worker.cancel(record.limits.timer)
         end_time = time_ns() if ending.time is None else ends.not_before_start(root, ending.time)

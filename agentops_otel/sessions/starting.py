@@ -120,12 +120,7 @@ def start(
             source.attach()
     if not record.lasting_context.is_valid:
         return handle, None  # no SDK, or a sampler, id generator or span processor of the user that raised
-    registry.opened(record)
-    if of_block:
-        record.watch = handle
-        registry.attend_soon(record.lasting_context[0])
-    else:
-        registry.guard.watch_handle(handle, record)
+    registry.opened(record, handle, of_block=of_block)
     if plan.idle_timeout is not None or plan.max_duration is not None:
         record.limits = Limits(plan.idle_timeout, plan.max_duration)
         registry.watch_time(record)

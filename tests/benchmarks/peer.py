@@ -1,4 +1,4 @@
-"""Measures one session SDK, in the environment that peers.py made for it, and prints JSON.
+"""Measures one session SDK, in the environment that peers.py made for it, and prints JSON as the last line.
 
 The raw side is the same for all, and is that of ``spans.session_with_children``. A peer is given the session's name
 and id and the attributes of the children; what else it writes is its own affair, and part of what it costs.
@@ -14,10 +14,9 @@ import os
 import sys
 import tracemalloc
 from collections.abc import Callable
-from contextlib import redirect_stdout
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 from unittest import mock
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
@@ -29,17 +28,15 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 COUNT = 20_000
-SPANS = 6
 ID = "x" * 32
 
 
-@dataclass(frozen=True)
-class Peer:
-    """``session`` is timed; ``start``, which gets a number, opens a session and returns what has to be held."""
+class Peer(NamedTuple):
+    """``session`` is timed; ``start`` opens one with the given id and returns what has to be held."""
 
     session: Callable[[], object]
     flush: Callable[[], object]
-    start: Callable[[int], object] | None = None
+    start: Callable[[str], object] | None = None
 
 
 def ours(exporter: Discard) -> Peer:
@@ -52,7 +49,7 @@ def ours(exporter: Discard) -> Peer:
         with ao.session("x"):
             nested_children(tracer)
 
-    return Peer(session, made.force_flush, lambda number: ao.start_session("x"))
+    return Peer(session, made.force_flush, lambda id: ao.start_session("x", id=id))
 
 
 def langfuse(exporter: Discard) -> Peer:
@@ -72,8 +69,8 @@ def langfuse(exporter: Discard) -> Peer:
         with sdk.propagate_attributes(session_id=ID), client.start_as_current_observation(name="session x"):
             child()
 
-    def start(number: int) -> object:
-        with sdk.propagate_attributes(session_id=f"{number:032x}"):
+    def start(id: str) -> object:
+        with sdk.propagate_attributes(session_id=id):
             return client.start_observation(name="session x")
 
     return Peer(session, made.force_flush, start)
@@ -93,13 +90,11 @@ def logfire(exporter: Discard) -> Peer:
                 span.set_attribute(name, value)
 
     def session() -> None:
-        with sdk.span("session x", **{"session.id": ID}):
+        with sdk.span("session x", conversation_id=ID):  # its scrubbing would replace a session_id
             child()
 
-    def start(number: int) -> object:  # a span of Logfire starts when it is entered, there is no other way
-        return sdk.span("session x", **{"session.id": f"{number:032x}"}).__enter__()
-
-    return Peer(session, processor.force_flush, start)
+    # A span of Logfire starts when it is entered, there is no other way.
+    return Peer(session, processor.force_flush, lambda id: sdk.span("session x", conversation_id=id).__enter__())
 
 
 def traceloop(exporter: Discard) -> Peer:
@@ -129,38 +124,38 @@ def traceloop(exporter: Discard) -> Peer:
 PEERS = {"agentops-otel-sessions": ours, "langfuse": langfuse, "logfire": logfire, "traceloop-sdk": traceloop}
 
 
-def measure(distribution: str) -> dict[str, object]:
+def measure(distribution: str) -> dict[str, float]:
     exporter = Discard()
     peer = PEERS[distribution](exporter)
+    peer.session()
+    peer.flush()
+    if exporter.count < 6:  # spans that are dropped cost little
+        raise SystemExit(f"it exports {exporter.count} spans for a session of 6")
+
     raw = provider()
     tracer = raw.get_tracer("raw")
+    content = {**CONTENT, "session.id": ID}
 
     def raw_session() -> None:
-        with tracer.start_as_current_span("session x", attributes={**CONTENT, "session.id": ID}) as root:
+        with tracer.start_as_current_span("session x", attributes=content) as root:
             nested_children(tracer)
             root.set_attributes(END_CONTENT)
 
-    peer.session()
-    peer.flush()
-    if exporter.count < SPANS:  # spans that are dropped cost little
-        raise SystemExit(f"it exports {exporter.count} spans for a session of {SPANS}")
     flush = (raw.force_flush, peer.flush)
     timed = compare(raw_session, peer.session, rounds=60, calls=100, between=lambda: [each() for each in flush])
-    result: dict[str, object] = {"raw": timed.raw, "peer": timed.ours, "ratio": timed.ratio}
+    result = {"raw": timed.raw, "peer": timed.ours, "ratio": timed.ratio}
     if peer.start:
-        result["raw_bytes"] = _bytes_each(
-            lambda number: tracer.start_span("session x", attributes={**CONTENT, "session.id": f"{number:032x}"})
-        )
+        result["raw_bytes"] = _bytes_each(lambda id: tracer.start_span("x", attributes={**content, "session.id": id}))
         result["bytes"] = _bytes_each(peer.start)
-    return {"version": version(distribution), **result}
+    return result
 
 
-def _bytes_each(start: Callable[[int], object]) -> float:
-    """As in memory.py, which cannot be imported here."""
-    contextvars.Context().run(start, 0)
+def _bytes_each(start: Callable[[str], object]) -> float:
+    """As in memory.py, which imports what is only in one of the environments."""
+    contextvars.Context().run(start, ID)
     gc.collect()
     tracemalloc.start()
-    held = [contextvars.Context().run(start, number) for number in range(COUNT)]
+    held = [contextvars.Context().run(start, f"{number:032x}") for number in range(COUNT)]
     gc.collect()
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -169,9 +164,8 @@ def _bytes_each(start: Callable[[int], object]) -> float:
 
 if __name__ == "__main__":
     # Whatever a peer does beside exporting spans, nothing leaves: no name is looked up, and nothing is connected.
-    refuse = {"side_effect": OSError("a benchmark sends nothing")}
-    with mock.patch("socket.socket.connect", **refuse), mock.patch("socket.getaddrinfo", **refuse):
-        with redirect_stdout(sys.stderr):  # some greet
-            measured = measure(sys.argv[1])
-        print(json.dumps(measured), flush=True)
-        os._exit(0)  # nor does anything leave afterwards
+    refused = OSError("a benchmark sends nothing")
+    mock.patch("socket.getaddrinfo", side_effect=refused).start()
+    mock.patch("socket.socket.connect", side_effect=refused).start()
+    print("\n" + json.dumps({"version": version(sys.argv[1]), **measure(sys.argv[1])}), flush=True)
+    os._exit(0)  # what a peer does at exit would not be measured

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/peers.py [--environments DIR]
 
-Each is installed into a virtual environment of its own and measured there by peer.py, because their dependencies
-exclude each other's. ``--environments`` keeps the environments for the next run. One that cannot be installed or
+Each is installed into a virtual environment of its own and measured there by peer.py, because they do not agree on
+versions of OpenTelemetry. ``--environments`` keeps the environments for the next run. One that cannot be installed or
 measured gets a row that says why.
 """
 
@@ -76,7 +76,8 @@ def _measure(distribution: str, requirements: list[str], environment: Path) -> d
     settings = {name: value for name, value in os.environ.items() if not name.startswith(PREFIXES)}
     # -I and the directory: neither variables nor files of a project around it may configure a peer.
     command = [str(python), "-I", str(HERE / "peer.py"), distribution]
-    result: dict[str, Any] = json.loads(_run(command, {**settings, **SETTINGS}, directory=environment))
+    printed = _run(command, {**settings, **SETTINGS}, directory=environment)
+    result: dict[str, Any] = json.loads(printed.splitlines()[-1])  # some peers print before it
     return result
 
 
@@ -87,7 +88,8 @@ def _run(command: list[str], environ: dict[str, str], directory: Path | None = N
         raise Unmeasured(f"{' '.join(command[1:4])} took longer than 15 minutes") from None
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        errors = [line for line in said if line.startswith("ERROR:")]  # what pip says after them are hints
+        # What pip says after its errors are hints.
+        errors = [line for line in said if line.strip().startswith("ERROR:")]
         raise Unmeasured((errors or said or [f"exit status {done.returncode}"])[-1])
     return done.stdout
 

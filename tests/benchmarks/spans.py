@@ -21,7 +21,7 @@ import agentops_otel as ao
 @contextmanager
 def _pair() -> Iterator[tuple[TracerProvider, TracerProvider]]:
     """A raw provider, and one with sessions."""
-    raw, ours = provider(), provider()
+    raw, ours = provider(batch=250_000), provider(batch=250_000)
     ao.configure(tracer_provider=ours, signals=False)
     yield raw, ours
     raw.shutdown()
