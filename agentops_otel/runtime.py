@@ -55,6 +55,7 @@ class Runtime:
         self._events = SessionEvents()
         self._is_armed = False
         self.registry.flush = self.flush
+        self.registry.end_bounded = self._end_everything
         self.start_block = functools.partial(self.start, of_block=True)
         """Starts a session whose handle a block holds."""
         self._provider: trace.TracerProvider | None = None
@@ -213,7 +214,7 @@ class Runtime:
     def _provider_shuts_down(self, source: Source) -> None:
         self._end_everything(PROVIDER_SHUTDOWN, source)
 
-    def _end_everything(self, ending: Ending, source: Source | None = None, *, settle: bool = True) -> bool:
+    def _end_everything(self, ending: Ending, source: object = None, *, settle: bool = True) -> bool:
         """Ends what is open, on another thread; false if that is stuck in somebody's span processor.
 
         Not stuck is what makes progress: 100,000 sessions may take their time.

@@ -8,7 +8,7 @@ from opentelemetry.trace import Status, StatusCode
 from .. import semconv
 from ..shield import Shield, absorb, encodable, text_of
 from .exceptions import error_type, record_exception
-from .record import Record, answer_invalid
+from .record import Record, answer_invalid, silence
 from .sdk_spans import attributes_of
 from .state import Ending, EndState
 
@@ -45,10 +45,12 @@ def end_descendant(span: trace.Span, ending: Ending, end_time: int) -> None:
     """Ends a span that was open when its session, or its last reference, went; marks it with the reason."""
     with _ENDING_SPAN:
         if span.is_recording():
-            span.set_attribute(semconv.END_REASON, ending.reason.value)
+            kind = type(span)
+            silence(span)  # first, and past it by the class: its owner may be writing to it in another thread
+            kind.set_attribute(span, semconv.END_REASON, ending.reason.value)
             if ending.signal is not None:
-                span.set_attribute(semconv.EXIT_SIGNAL, ending.signal)
-            span.end(not_before_start(span, end_time))
+                kind.set_attribute(span, semconv.EXIT_SIGNAL, ending.signal)
+            kind.end(span, not_before_start(span, end_time))
             answer_invalid(span)
 
 

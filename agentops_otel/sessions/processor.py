@@ -117,7 +117,7 @@ class TrackingProcessor(SpanProcessor):
         # An explicit shutdown of the provider has a hook of its own; this one is in time only where the processor
         # was added before the exporters.
         if self._source is not None:
-            self._registry.end_everything(PROVIDER_SHUTDOWN, self._source)
+            self._registry.end_bounded(PROVIDER_SHUTDOWN, self._source)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         return True

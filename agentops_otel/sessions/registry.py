@@ -50,6 +50,8 @@ class Registry:
         self.observers: tuple[Observer, ...] = ()
         self.flush: Callable[[float], bool] = lambda timeout: True
         """Waits until what has been recorded is exported, at most so many seconds."""
+        self.end_bounded: Callable[[Ending, object], object] = self.end_everything
+        """`end_everything`, but not for longer than the user wants to wait for a span processor that hangs."""
         self.fresh: set[int] = set()
         """Trace ids of the sessions to attend to soon. Not the records: most of them are over by then."""
         self._is_attending = False

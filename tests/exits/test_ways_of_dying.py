@@ -350,6 +350,12 @@ def test_sigterm_ends_the_session(deaths: Deaths, setup: Setup, protocol: Protoc
     died.only_session(signalled(signal.SIGTERM), open_spans=OPEN)
 
 
+def test_a_main_thread_that_goes_on_after_sigterm_is_not_told_that_its_spans_have_ended(deaths: Deaths) -> None:
+    died = deaths.run("goes_on_after_sigterm")
+    assert died.quiet == (-signal.SIGTERM, "")
+    died.only_session(signalled(signal.SIGTERM), open_spans=["open child"])
+
+
 def test_signals_can_be_left_alone(deaths: Deaths) -> None:
     died = deaths.run("busy_in", "sleep", send=signal.SIGTERM, env={"OTEL_PYTHON_AGENTOPS_SIGNALS": "false"})
     assert died.quiet == (-signal.SIGTERM, "")
