@@ -26,23 +26,22 @@ LOWEST = [
 NEEDS_THE_COMMAND_LINE = ["--ignore=tests/cli", "--ignore=tests/test_readme.py", "--ignore=tests/test_examples.py"]
 
 
-def installed(session: nox.Session) -> dict[str, str]:
-    """The variables that make the tests check that they test what is installed."""
-    return {"AGENTOPS_TEST_INSTALLED": "1"}
+INSTALLED = {"AGENTOPS_TEST_INSTALLED": "1"}
+"""Makes the tests check that they test what is installed."""
 
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """The tests, against the installed wheel."""
     session.install(".[test]")
-    session.run("pytest", *session.posargs, env=installed(session))
+    session.run("pytest", *session.posargs, env=INSTALLED)
 
 
 @nox.session(python="3.10")
 def lowest(session: nox.Session) -> None:
     """The tests of the core with the lowest versions of its dependencies."""
     session.install(".", *LOWEST, "pytest>=8.3", "pytest-timeout>=2.3", "hypothesis>=6.100", "rotel>=0.0.1a15")
-    session.run("pytest", *NEEDS_THE_COMMAND_LINE, *session.posargs, env=installed(session))
+    session.run("pytest", *NEEDS_THE_COMMAND_LINE, *session.posargs, env=INSTALLED)
 
 
 @nox.session
@@ -74,7 +73,7 @@ def collector(session: nox.Session) -> None:
         session.skip("Go is not installed")
     session.install(".[test]")
     session.run("python", "tests/support/build_collector.py", str(COLLECTOR))
-    env = {**installed(session), "AGENTOPS_TEST_COLLECTOR": str(COLLECTOR / "otelcol")}
+    env = {**INSTALLED, "AGENTOPS_TEST_COLLECTOR": str(COLLECTOR / "otelcol")}
     session.run("pytest", "tests/test_collectors.py", *session.posargs, env=env)
 
 
