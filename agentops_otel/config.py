@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import environment_variables as env
@@ -23,12 +24,28 @@ class Config:
     exit_timeout: float = 5.0
     """Seconds that the end of the process may wait for exports."""
 
+    propagation: bool = True
+    """Let sessions go along into threads, pools, processes and requests by themselves."""
+
+    content_on_spans: bool = False
+    """Write arguments and results of decorated functions as attributes of their spans."""
+
+    content_on_events: bool = False
+    """Write them as log events."""
+
+    redact: Callable[[str, object], object] | None = None
+    """What the user wants to be written in place of an argument, by its name, or of a ``"return"`` value."""
+
     @classmethod
     def from_environment(cls) -> Config:
         """Reads ``OTEL_PYTHON_AGENTOPS_*``; a value that makes no sense costs one warning and is the default."""
+        content = _content()
         return cls(
             signals=_boolean(env.OTEL_PYTHON_AGENTOPS_SIGNALS, cls.signals),
             exit_timeout=_seconds(env.OTEL_PYTHON_AGENTOPS_EXIT_TIMEOUT, cls.exit_timeout),
+            propagation=_boolean(env.OTEL_PYTHON_AGENTOPS_PROPAGATION, cls.propagation),
+            content_on_spans=content in ("span_only", "span_and_event"),
+            content_on_events=content in ("event_only", "span_and_event"),
         )
 
 
@@ -62,6 +79,17 @@ def otlp_protocol_for(endpoint: str) -> str:
 def is_set(variable: str) -> bool:
     """Whether an environment variable has a value; an empty one counts as unset, as the specification says."""
     return bool(os.environ.get(variable, "").strip())
+
+
+def _content() -> str:
+    """Where the user wants message content (default: nowhere), by the variable of OpenTelemetry's GenAI packages."""
+    variable = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+    text = os.environ.get(variable, "").strip().lower()
+    if text == "true":  # what older releases of those packages took, for events
+        return "event_only"
+    if text not in ("", "false", "no_content", "span_only", "event_only", "span_and_event"):
+        _logger.warning("%s is %r, which is not known; no content is written", variable, text)
+    return text
 
 
 def _boolean(variable: str, default: bool) -> bool:

@@ -18,6 +18,14 @@ OTEL_PYTHON_AGENTOPS_EXIT_TIMEOUT = "OTEL_PYTHON_AGENTOPS_EXIT_TIMEOUT"
 Seconds, default 5: how long the end of the process may wait for what has not been exported yet.
 """
 
+OTEL_PYTHON_AGENTOPS_PROPAGATION = "OTEL_PYTHON_AGENTOPS_PROPAGATION"
+"""
+.. envvar:: OTEL_PYTHON_AGENTOPS_PROPAGATION
+
+``true`` (default) or ``false``: whether a session goes along by itself into threads, executors, ``multiprocessing``,
+subprocesses, Celery tasks and requests.
+"""
+
 OTEL_PYTHON_AGENTOPS_STORE = "OTEL_PYTHON_AGENTOPS_STORE"
 """
 .. envvar:: OTEL_PYTHON_AGENTOPS_STORE

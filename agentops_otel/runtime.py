@@ -115,6 +115,12 @@ class Runtime:
         )
         return in_time and done == [True]
 
+    def tracer(self) -> trace.Tracer | None:
+        """Starts spans with the provider of the sessions; None where no SDK is set up."""
+        provider = self._provider or trace.get_tracer_provider()
+        source = self._latest[1] if provider is self._latest[0] else self._source_of(provider)
+        return None if source is None else source.tracer
+
     # -- providers --
 
     def provider(self) -> trace.TracerProvider:

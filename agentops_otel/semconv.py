@@ -23,8 +23,20 @@ SESSION_PREVIOUS_ID: Final = _session.SESSION_PREVIOUS_ID
 USER_ID: Final = _user.USER_ID
 GEN_AI_CONVERSATION_ID: Final = _gen_ai.GEN_AI_CONVERSATION_ID
 GEN_AI_OPERATION_NAME: Final = _gen_ai.GEN_AI_OPERATION_NAME
+GEN_AI_PROVIDER_NAME: Final = _gen_ai.GEN_AI_PROVIDER_NAME
+GEN_AI_REQUEST_MODEL: Final = _gen_ai.GEN_AI_REQUEST_MODEL
+GEN_AI_RESPONSE_MODEL: Final = _gen_ai.GEN_AI_RESPONSE_MODEL
 GEN_AI_USAGE_INPUT_TOKENS: Final = _gen_ai.GEN_AI_USAGE_INPUT_TOKENS
 GEN_AI_USAGE_OUTPUT_TOKENS: Final = _gen_ai.GEN_AI_USAGE_OUTPUT_TOKENS
+GEN_AI_AGENT_NAME: Final = _gen_ai.GEN_AI_AGENT_NAME
+GEN_AI_TOOL_NAME: Final = _gen_ai.GEN_AI_TOOL_NAME
+GEN_AI_TOOL_TYPE: Final = _gen_ai.GEN_AI_TOOL_TYPE
+GEN_AI_TOOL_CALL_ARGUMENTS: Final = _gen_ai.GEN_AI_TOOL_CALL_ARGUMENTS
+GEN_AI_TOOL_CALL_RESULT: Final = _gen_ai.GEN_AI_TOOL_CALL_RESULT
+GEN_AI_EVALUATION_NAME: Final = _gen_ai.GEN_AI_EVALUATION_NAME
+GEN_AI_EVALUATION_SCORE_VALUE: Final = _gen_ai.GEN_AI_EVALUATION_SCORE_VALUE
+GEN_AI_EVALUATION_SCORE_LABEL: Final = _gen_ai.GEN_AI_EVALUATION_SCORE_LABEL
+GEN_AI_EVALUATION_EXPLANATION: Final = _gen_ai.GEN_AI_EVALUATION_EXPLANATION
 CODE_FILE_PATH: Final = _code.CODE_FILE_PATH
 CODE_LINE_NUMBER: Final = _code.CODE_LINE_NUMBER
 CODE_FUNCTION_NAME: Final = _code.CODE_FUNCTION_NAME
@@ -36,15 +48,27 @@ EXCEPTION_STACKTRACE: Final = _exception.EXCEPTION_STACKTRACE
 ERROR_TYPE_OTHER: Final = _error.ErrorTypeValues.OTHER.value
 """``error.type`` where no better word is known."""
 
+# Of the GenAI conventions too, but younger than the oldest release of the constants that is supported.
+GEN_AI_AGENT_VERSION: Final = "gen_ai.agent.version"
+GEN_AI_WORKFLOW_NAME: Final = "gen_ai.workflow.name"
+GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS: Final = "gen_ai.usage.cache_creation.input_tokens"
+GEN_AI_USAGE_REASONING_OUTPUT_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
+
 # Operation names of the GenAI conventions. Their enum class warns that it has moved, so they stand as literals.
 INFERENCE_OPERATIONS: Final = frozenset({"chat", "generate_content", "text_completion"})
+EMBEDDING_OPERATION: Final = "embeddings"
 TOOL_OPERATION: Final = "execute_tool"
 AGENT_OPERATION: Final = "invoke_agent"
+WORKFLOW_OPERATION: Final = "invoke_workflow"
+TOOL_TYPE_FUNCTION: Final = "function"
+"""``gen_ai.tool.type`` of a tool that runs in this program."""
 
 # Events of the session conventions have no constant in the Python package yet.
 EVENT_SESSION_START: Final = "session.start"
 EVENT_SESSION_END: Final = "session.end"
 EVENT_EXCEPTION: Final = "exception"
+EVENT_EVALUATION_RESULT: Final = "gen_ai.evaluation.result"
 
 # -- ours -----------------------------------------------------------------------------------------------------
 
@@ -64,6 +88,35 @@ AGENT_CALLS: Final = "agentops.session.agent.calls"
 ERRORS: Final = "agentops.session.errors"
 USAGE_INPUT_TOKENS: Final = "agentops.session.usage.input_tokens"
 USAGE_OUTPUT_TOKENS: Final = "agentops.session.usage.output_tokens"
+EMBEDDING_CALLS: Final = "agentops.session.embedding.calls"
+USAGE_CACHE_READ_INPUT_TOKENS: Final = "agentops.session.usage.cache_read.input_tokens"
+"""Input tokens that a cache answered for; a part of the input tokens, as in the GenAI conventions."""
+USAGE_CACHE_CREATION_INPUT_TOKENS: Final = "agentops.session.usage.cache_creation.input_tokens"
+USAGE_REASONING_OUTPUT_TOKENS: Final = "agentops.session.usage.reasoning.output_tokens"
+"""Output tokens spent on reasoning; a part of the output tokens."""
+COST: Final = "agentops.session.cost"
+"""US dollars; the sum over the calls whose price is known."""
+UNPRICED_CALLS: Final = "agentops.session.unpriced_calls"
+"""Calls that are not in the cost, because the price of their model is not known."""
+
+# The same by model: arrays of one length, the first of them the names of the models.
+MODELS: Final = "agentops.session.models"
+MODEL_CALLS: Final = "agentops.session.models.calls"
+MODEL_INPUT_TOKENS: Final = "agentops.session.models.usage.input_tokens"
+MODEL_OUTPUT_TOKENS: Final = "agentops.session.models.usage.output_tokens"
+MODEL_COSTS: Final = "agentops.session.models.cost"
+
+SPAN_KIND: Final = "agentops.span.kind"
+"""What a decorated function is, where the GenAI conventions have no operation for it: ``task`` or ``guardrail``."""
+INPUT: Final = "agentops.input"
+"""Arguments of a decorated function that is no tool, as JSON; only where the user wants content."""
+OUTPUT: Final = "agentops.output"
+EVENT_OPERATION_DETAILS: Final = "agentops.operation.details"
+"""Log event with the content of a decorated function's call, where the user wants content on events."""
+
+METRIC_ACTIVE: Final = "agentops.session.active"
+METRIC_DURATION: Final = "agentops.session.duration"
+METRIC_ENDED: Final = "agentops.session.ended"
 
 # -- names of older conventions: read, never written ----------------------------------------------------------
 
