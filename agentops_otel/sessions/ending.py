@@ -47,9 +47,10 @@ def end_descendant(span: trace.Span, ending: Ending, end_time: int) -> None:
         if span.is_recording():
             kind = type(span)
             silence(span)  # first, and past it by the class: its owner may be writing to it in another thread
-            kind.set_attribute(span, semconv.END_REASON, ending.reason.value)
+            marks = {semconv.END_REASON: ending.reason.value}
             if ending.signal is not None:
-                kind.set_attribute(span, semconv.EXIT_SIGNAL, ending.signal)
+                marks[semconv.EXIT_SIGNAL] = ending.signal
+            kind.set_attributes(span, marks)  # in older releases of the SDK the other method calls this one
             kind.end(span, not_before_start(span, end_time))
             answer_invalid(span)
 
