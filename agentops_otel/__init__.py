@@ -18,7 +18,17 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0.dev0"
 
-from .api import configure, current_session, end_all_sessions, flush, open_sessions, session, start_session
+from .api import (
+    configure,
+    current_session,
+    end_all_sessions,
+    flush,
+    join_session,
+    open_sessions,
+    record_score,
+    session,
+    start_session,
+)
 from .sessions.handle import Session
 from .sessions.state import EndReason, EndState
 
@@ -34,7 +44,9 @@ __all__ = [
     "current_session",
     "end_all_sessions",
     "flush",
+    "join_session",
     "open_sessions",
+    "record_score",
     "session",
     "start_session",
 ]

@@ -12,8 +12,10 @@ from opentelemetry.util.types import AttributeValue
 from . import standard_provider
 from .decorators.session import SessionScope
 from .runtime import is_sdk, runtime
-from .sessions import arguments
+from .sessions import arguments, scores
 from .sessions.handle import Session
+from .sessions.joining import Joining
+from .sessions.recent import SessionStore
 from .sessions.starting import Plan
 from .sessions.state import Ending, EndReason, EndState
 
@@ -29,6 +31,8 @@ def configure(
     tracer_provider: trace.TracerProvider | None = None,
     signals: bool | None = None,
     exit_timeout: float | None = None,
+    store: SessionStore | None = None,
+    redact: Callable[[str, object], object] | None = None,
 ) -> None:
     """Sets sessions up; optional, and may be called again to change a setting.
 
@@ -42,6 +46,10 @@ def configure(
             True, or ``OTEL_PYTHON_AGENTOPS_SIGNALS``). Call it in the main thread for that.
         exit_timeout: how many seconds the end of the process may wait for exports (default 5, or
             ``OTEL_PYTHON_AGENTOPS_EXIT_TIMEOUT``).
+        store: where processes share what is known of sessions, for ``previous_id`` and `record_score`; without one
+            the latest sessions of this process are known.
+        redact: called with each name and value that is about to be captured of a decorated function's call (its
+            arguments, and ``"return"``); what it returns is written instead.
 
     Raises TypeError or ValueError for arguments that make no sense.
     """
@@ -53,6 +61,10 @@ def configure(
         settings["signals"] = arguments.boolean("signals", signals)
     if exit_timeout is not None:
         settings["exit_timeout"] = arguments.seconds("exit_timeout", exit_timeout, zero=True)
+    if redact is not None:
+        settings["redact"] = arguments.function("redact", redact)
+    if store is not None:
+        runtime.registry.recent.store = arguments.instance_with("store", store, "get", "put")
     runtime.set(**settings)
     if tracer_provider is not None:
         runtime.use(tracer_provider)
@@ -80,7 +92,7 @@ def session(
     user_id: str | None = None,
     tags: Iterable[str] = (),
     attributes: Mapping[str, AttributeValue] | None = None,
-    previous_id: str | None = None,
+    previous_id: str | Mapping[str, str] | None = None,
     idle_timeout: float | None = None,
     max_duration: float | None = None,
 ) -> SessionScope: ...
@@ -94,7 +106,7 @@ def session(
     user_id: str | None = None,
     tags: Iterable[str] = (),
     attributes: Mapping[str, AttributeValue] | None = None,
-    previous_id: str | None = None,
+    previous_id: str | Mapping[str, str] | None = None,
     idle_timeout: float | None = None,
     max_duration: float | None = None,
 ) -> Any:
@@ -113,7 +125,8 @@ def session(
         user_id: ``user.id``.
         tags: ``agentops.tags``.
         attributes: more attributes of the root span.
-        previous_id: ``session.previous_id``, the session this one continues.
+        previous_id: the session this one continues: its id, or its `Session.carrier` (of another process, say). This
+            one gets its conversation id if it has none of its own, a link to its root, and ``session.previous_id``.
         idle_timeout: seconds without any span starting or ending after which the session ends as
             unknown/timeout.
         max_duration: seconds after which it does so in any case.
@@ -146,7 +159,7 @@ def start_session(
     user_id: str | None = None,
     tags: Iterable[str] = (),
     attributes: Mapping[str, AttributeValue] | None = None,
-    previous_id: str | None = None,
+    previous_id: str | Mapping[str, str] | None = None,
     idle_timeout: float | None = None,
     max_duration: float | None = None,
 ) -> Session:
@@ -169,6 +182,41 @@ def start_session(
         )
     )
     return handle
+
+
+def join_session(carrier: Mapping[str, str]) -> Joining:
+    """Makes the work of a block part of a session of another process or service: ``with`` or ``async with``.
+
+    What is done there are children of that session's root in its trace, with its ids. It neither opens nor ends the
+    session; a span that is left open in the block arrives all the same. The block gets a handle of the session, or
+    None where the carrier is of no session: then nothing is joined.
+
+    Args:
+        carrier: what `Session.carrier` gave over there, the headers of a request, or the environment of a subprocess
+            (``os.environ``); only ``traceparent``, ``tracestate`` and ``baggage`` are read, in any case. It is not
+            trusted: an id that is too long or not printable is ignored.
+
+    Raises TypeError if the carrier is no mapping.
+    """
+    return runtime.join(arguments.carrier("carrier", carrier))
+
+
+def record_score(
+    session_id: str,
+    name: str,
+    value: float | None = None,
+    *,
+    label: str | None = None,
+    explanation: str | None = None,
+) -> None:
+    """Records what somebody thinks of a session, by its id: feedback often comes when the session is over.
+
+    It arrives in the trace of the session where that is known: for the latest sessions of this process, and for
+    those of others by the store that `configure` got. Otherwise it carries the session's id alone. Arguments and
+    errors are those of `Session.record_score`.
+    """
+    checked = arguments.identifier("session_id", session_id)
+    runtime.record_score(checked, scores.checked(name, value, label, explanation))
 
 
 def current_session() -> Session | None:

@@ -7,13 +7,14 @@ import functools
 import logging
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextvars import Token
 from time import monotonic
 from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.util.types import AttributeValue
 
 from . import __version__, config, semconv
 from . import environment_variables as env
@@ -23,11 +24,12 @@ from .exits.fork import Fork
 from .exits.multiprocessing_child import MultiprocessingChild
 from .exits.provider_shutdown import ProviderShutdown
 from .exits.signals import Signals
-from .sessions import ids
+from .sessions import ids, scores
 from .sessions import record as records
 from .sessions.context import restore
-from .sessions.events import SessionEvents, logger_provider
 from .sessions.handle import Session
+from .sessions.joining import Joining
+from .sessions.other_signals import OtherSignals
 from .sessions.registry import Registry
 from .sessions.source import Source
 from .sessions.starting import Plan, start
@@ -40,7 +42,7 @@ _ATTACHING = Shield("attaching to the TracerProvider")
 _FLUSHING = Shield("flushing")
 _FORKING = Shield("cleaning up in a forked child")
 
-_LOGS = "opentelemetry.sdk._logs"
+_LOGS, _METRICS = "opentelemetry.sdk._logs", "opentelemetry.sdk.metrics"
 _MOMENT = 0.5
 """Seconds that ending sessions may take at the least, if the user does not want to wait for exports at all."""
 
@@ -52,10 +54,11 @@ class Runtime:
         self.settings = settings
         self.worker = Worker()
         self.registry = Registry(self.worker)
-        self._events = SessionEvents()
+        self._others = OtherSignals(self.registry)
         self._is_armed = False
         self.registry.flush = self.flush
         self.registry.end_bounded = self._end_everything
+        self.registry.tracer = self.tracer
         self.start_block = functools.partial(self.start, of_block=True)
         """Starts a session whose handle a block holds."""
         self._provider: trace.TracerProvider | None = None
@@ -65,7 +68,6 @@ class Runtime:
             weakref.WeakKeyDictionary()
         )
         self._latest: tuple[trace.TracerProvider | None, Source | None] = (None, None)
-        self._logger_provider: object = None
         self._excepthook = ExceptHook()
         self._at_exit = AtExit(self._process_exits)
         self._multiprocessing = MultiprocessingChild(self._process_exits)
@@ -84,12 +86,26 @@ class Runtime:
     def start(self, plan: Plan, *, of_block: bool = False) -> tuple[Session, Token[Context] | None]:
         provider = self._provider or trace.get_tracer_provider()
         source = self._latest[1] if provider is self._latest[0] else self._source_of(provider)
-        if source is not None and (not self._is_armed or _LOGS in sys.modules):
+        if source is not None and (not self._is_armed or _LOGS in sys.modules or _METRICS in sys.modules):
             self._arm()
         return start(self.registry, source, plan, of_block=of_block)
 
+    def join(self, carrier: Mapping[str, str]) -> Joining:
+        """What lets work here belong to a session of another process."""
+        source = self._source_of(self.provider())
+        if source is not None:
+            source.attach()
+            self._arm()
+        return Joining(self.registry, carrier)
+
+    def record_score(self, session_id: str, score: dict[str, AttributeValue]) -> None:
+        """Records a score of a session by its id, which may be over, or have been in another process."""
+        known = self.registry.known(session_id)
+        record = self.registry.find(known.span_context.trace_id)
+        scores.write(known, None if record is None else record.span, self.tracer(), score)
+
     def current(self) -> Session | None:
-        record = self.registry.find(trace.get_current_span().get_span_context().trace_id)
+        record = self.registry.current()
         if record is None or not (record.is_open or not record.is_owned):
             return None
         return self.registry.handle_of(record)
@@ -149,7 +165,7 @@ class Runtime:
         self._shutdown_hooks.clear()
         self._sources.clear()
         self._latest = (None, None)
-        self._logger_provider = None
+        self._others.forget()
         self._is_armed = False
 
     def processor_added(self) -> None:
@@ -186,11 +202,8 @@ class Runtime:
                 provider.add_span_processor(SessionSpanProcessor())
 
     def _arm(self) -> None:
-        provider = logger_provider()
-        if provider is not self._logger_provider:
-            self._logger_provider = provider
-            self._at_exit.arm()  # before this one's exit callback, too
-            self.registry.observers = () if provider is None else (self._events,)
+        if self._others.look():
+            self._at_exit.arm()  # before their exit callbacks, too
         if not self._is_armed:
             self._excepthook.install()
             self._multiprocessing.arm()
@@ -255,9 +268,7 @@ class Runtime:
 
     def _to_flush(self) -> Iterator[Any]:
         yield from list(self._sources)
-        provider = logger_provider()
-        if provider is not None:
-            yield provider
+        yield from self._others.providers()
 
     def _in_child_after_fork(self) -> None:
         with _FORKING:

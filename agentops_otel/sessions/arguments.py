@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
@@ -10,6 +11,9 @@ from opentelemetry.util.types import AttributeValue
 
 from ..shield import encodable
 from .state import EndReason, EndState
+
+CARRIER_FIELDS = frozenset({"traceparent", "tracestate", "baggage"})
+"""Headers of W3C Trace Context and Baggage."""
 
 MAX_ID_LENGTH = 256
 """Longest id, in characters, that is accepted."""
@@ -74,6 +78,19 @@ def seconds(argument: str, value: object, *, zero: bool = False) -> float:
     return float(value)
 
 
+def number(argument: str, value: object) -> float:
+    """A finite number; a bool counts as 0 or 1."""
+    if not isinstance(value, (int, float)):
+        raise TypeError(f"{argument} must be a number, not {_kind(value)}")
+    try:
+        converted = float(value)
+    except OverflowError:
+        converted = math.inf
+    if not math.isfinite(converted):
+        raise ValueError(f"{argument} must be a finite number")
+    return converted
+
+
 def choice(argument: str, value: object, kind: type[E]) -> E:
     """A member of an enumeration, or its value as a string."""
     if not isinstance(value, str):
@@ -97,6 +114,12 @@ def exception(argument: str, value: object) -> BaseException:
     return value
 
 
+def function(argument: str, value: Any) -> Any:
+    if not callable(value):
+        raise TypeError(f"{argument} must be a function, not {_kind(value)}")
+    return value
+
+
 def instance_with(argument: str, value: Any, *methods: str) -> Any:
     """An object that has these methods."""
     if isinstance(value, type):
@@ -105,6 +128,17 @@ def instance_with(argument: str, value: Any, *methods: str) -> Any:
         if not callable(getattr(value, method, None)):
             raise TypeError(f"{argument} must have a method {method}(), and {_kind(value)} has none")
     return value
+
+
+def carrier(argument: str, value: Any) -> Mapping[str, str]:
+    """Headers by name; not every mapping of headers is a `Mapping`."""
+    if isinstance(value, type) or not callable(getattr(value, "items", None)):
+        raise TypeError(f"{argument} must be a mapping of headers, not {_kind(value)}")
+    return {
+        name.lower(): item
+        for name, item in value.items()
+        if isinstance(name, str) and isinstance(item, str) and name.lower() in CARRIER_FIELDS
+    }
 
 
 def _kind(value: object) -> str:

@@ -6,7 +6,7 @@ from contextvars import Token
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from opentelemetry import context, trace
+from opentelemetry import baggage, context, trace
 
 from .record import Record
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 SPAN_KEY = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, context.Context())))
 """The key under which a context holds its span. The API keeps it to itself, but shows it in any context; looking it
 up costs a fifth of `trace.get_current_span`."""
+
+BAGGAGE_KEY = next(iter(baggage.set_baggage("", "", context.Context())))
+"""The key under which a context holds its baggage."""
 
 
 def restore(record: Record) -> None:

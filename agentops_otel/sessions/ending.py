@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opentelemetry import trace
 from opentelemetry.trace import Status, StatusCode
+from opentelemetry.util.types import AttributeValue
 
 from .. import semconv
 from ..shield import Shield, absorb, encodable, text_of
@@ -21,6 +22,15 @@ def not_before_start(span: trace.Span, time: int) -> int:
     return max(time, getattr(span, "start_time", None) or 0)
 
 
+def write_known(record: Record, root: trace.Span) -> None:
+    """Writes on a root span what became known since its start."""
+    known: dict[str, AttributeValue] = dict(record.ids)
+    if record.totals is not None:
+        known.update(record.totals.attributes())
+    if known:
+        root.set_attributes(known)
+
+
 def end_root(record: Record, root: trace.Span, ending: Ending, end_time: int) -> None:
     """Writes totals, state, reason and status on a root span and ends it."""
     try:
@@ -28,7 +38,9 @@ def end_root(record: Record, root: trace.Span, ending: Ending, end_time: int) ->
             attributes = ending.attributes
             if ending.state is EndState.ERROR:
                 attributes = {**attributes, semconv.ERROR_TYPE: _error_type(record, ending)}
-            root.set_attributes(attributes if record.totals is None else {**record.totals.attributes(), **attributes})
+            if record.totals is not None or record.ids:
+                write_known(record, root)
+            root.set_attributes(attributes)
             if ending.state is EndState.ERROR:
                 _write_error(root, ending.exception)
             elif ending.said_success:

@@ -50,17 +50,17 @@ class SessionEvents:
     """
 
     def session_started(self, record: Record) -> None:
-        if record.lasting_context.trace_flags.sampled:
+        if record.is_recorded:
             start_time = getattr(record.span, "start_time", None)
             emit(semconv.EVENT_SESSION_START, _ids(record), record.lasting_context, time=start_time)
 
     def session_ended(self, record: Record, ending: Ending, end_time: int) -> None:
-        if not record.lasting_context.trace_flags.sampled:
+        if not record.is_recorded:
             return
         attributes: dict[str, AttributeValue] = {
             **_ids(record),
             **ending.attributes,
-            semconv.DURATION: max(0, end_time - (getattr(record.span, "start_time", None) or end_time)) / 1e9,
+            semconv.DURATION: record.seconds_until(end_time),
         }
         if record.totals is not None:
             attributes.update(record.totals.attributes())

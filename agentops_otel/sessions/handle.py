@@ -11,9 +11,11 @@ from opentelemetry.util.types import AttributeValue
 
 from .. import semconv
 from ..shield import Shield
-from . import arguments
+from . import arguments, scores
+from .carrier import carrier_of
 from .context import Attachment, restore
 from .exceptions import error_type, record_exception
+from .recent import Known
 from .record import Record
 from .sdk_spans import attributes_of
 from .state import COMPLETED, Ending, EndReason, EndState, ending_for
@@ -108,11 +110,38 @@ class Session:
                 record_exception(self._record, error)
                 self._touch()
 
+    def record_score(
+        self, name: str, value: float | None = None, *, label: str | None = None, explanation: str | None = None
+    ) -> None:
+        """Records what somebody thinks of the session, as a ``gen_ai.evaluation.result`` event; also after its end.
+
+        Args:
+            name: what was judged, such as "helpful".
+            value: the score, a finite number.
+            label: the score in a word, such as "pass".
+            explanation: the reason for it.
+
+        Raises TypeError or ValueError for arguments that make no sense.
+        """
+        score = scores.checked(name, value, label, explanation)
+        record = self._record
+        known = Known(record.session_id, record.lasting_context, record.ids)
+        scores.write(known, record.span, self._registry.tracer(), score)
+
     # -- where it is current --
 
     def attach(self) -> Attachment:
         """Makes the session current in this thread or task for the time of a ``with`` (or ``async with``) block."""
         return Attachment(self, self._record)
+
+    def carrier(self) -> dict[str, str]:
+        """Headers (W3C Trace Context and Baggage) that take the session to another process or service.
+
+        Give them to `join_session` there, or send them with a request to a service that OpenTelemetry instruments:
+        what is done there are children of the session's root, with the session's ids. They carry all ids, so send
+        them only to whom may know these. Empty where no SDK is set up.
+        """
+        return carrier_of(self._record)
 
     # -- its end --
 
@@ -194,4 +223,5 @@ class Session:
         return hash(self._record)
 
     def __repr__(self) -> str:
-        return f"<Session {self.name!r} {self.id} {'open' if self.is_open else 'ended'}>"
+        state = "open" if self.is_open else "ended" if self._record.is_owned else "elsewhere"
+        return f"<Session {self.name!r} {self.id} {state}>"

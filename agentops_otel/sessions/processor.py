@@ -15,7 +15,8 @@ from opentelemetry.trace import StatusCode
 
 from .. import semconv
 from ..shield import absorb
-from .context import SPAN_KEY
+from .carrier import record_in
+from .context import BAGGAGE_KEY, SPAN_KEY
 from .record import Record
 from .registry import Registry
 from .sdk_spans import add_if_absent, attributes_of
@@ -23,6 +24,7 @@ from .state import PROVIDER_SHUTDOWN
 from .totals import Totals
 
 _SESSION_ID = semconv.SESSION_ID
+_CONVERSATION_ID = semconv.GEN_AI_CONVERSATION_ID
 _OPERATION = semconv.GEN_AI_OPERATION_NAME
 _OPENINFERENCE_KIND = semconv.OPENINFERENCE_KIND
 _ERROR = StatusCode.ERROR
@@ -64,6 +66,8 @@ class TrackingProcessor(SpanProcessor):
             if record.ids:
                 for name, value in record.ids.items():
                     add_if_absent(span, name, value)
+            if _CONVERSATION_ID not in record.ids and _CONVERSATION_ID in attributes_of(span):
+                self._registry.learn(record, attributes_of(span)[_CONVERSATION_ID])
             if record.limits is not None:
                 record.limits.touch()
             if not record.is_open:
@@ -84,6 +88,8 @@ class TrackingProcessor(SpanProcessor):
                     self._registry.root_ended(record, span)
                 return
             attributes = attributes_of(span)
+            if _CONVERSATION_ID in attributes and _CONVERSATION_ID not in record.ids:
+                self._registry.learn(record, attributes[_CONVERSATION_ID])
             if (
                 record.totals is not None
                 or _OPERATION in attributes
@@ -103,15 +109,23 @@ class TrackingProcessor(SpanProcessor):
 
     def _record_of_parent(self, span: SdkSpan, parent_context: Context | None) -> Record | None:
         """The session of a span whose trace is not known; takes in the root of one that is being started."""
-        parent = (get_current() if parent_context is None else parent_context).get(SPAN_KEY)
+        around = get_current() if parent_context is None else parent_context
+        parent = around.get(SPAN_KEY)
         if type(parent) is not Record:  # not by isinstance, which for an abstract base class is a Python call
-            return None
+            return None if BAGGAGE_KEY not in around else self._record_of_baggage(span, around)
         if parent.span is None:
             parent.born(span)
             self._source = parent.source
             return None
         # Known or not: a session may have ended just now, between the choice of the parent and here.
         return parent if parent.trace_id == span.get_span_context().trace_id else None
+
+    def _record_of_baggage(self, span: SdkSpan, around: Context) -> Record | None:
+        """The session elsewhere that a request, a task or a parent process brought along in the baggage."""
+        record = record_in(around)
+        if record is not None:
+            record.lasting_context = record.live_context = span.context
+        return record
 
     def shutdown(self) -> None:
         # An explicit shutdown of the provider has a hook of its own; this one is in time only where the processor

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 NO_IDS: Mapping[str, str] = MappingProxyType({})
 
+JOINED = 0
+"""Owner of a session that lives in another process, of which only the ids came here."""
+
 _process = os.getpid()
 """The pid, cached: one shared int in every record."""
 
@@ -119,7 +122,7 @@ class Record(trace.Span):
 
     @property
     def is_owned(self) -> bool:
-        """False in a process that was forked from the one that started the session."""
+        """False in a process that was forked from the one that started the session, and in one that joined it."""
         return self.owner == _process
 
     def leave_to_owner(self) -> None:
@@ -136,6 +139,15 @@ class Record(trace.Span):
             ignore_end(self.span)
             self.span = trace.INVALID_SPAN
         self.spans = None
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether somebody wants to know of the session; false where the sampler dropped it."""
+        return getattr(self.span, "start_time", None) is not None
+
+    def seconds_until(self, end_time: int) -> float:
+        """How long the session lasted until ``end_time`` (nanoseconds since the epoch), while its root is known."""
+        return max(0, end_time - (getattr(self.span, "start_time", None) or end_time)) / 1e9
 
     # -- the span that contexts hold --
 

@@ -7,15 +7,19 @@ import time
 import warnings
 from collections.abc import Callable
 from time import time_ns
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from opentelemetry import trace
+from opentelemetry import context, trace
 
-from ..shield import Shield
+from .. import semconv
+from ..shield import Shield, encodable
 from . import ending as ends
+from .context import SPAN_KEY
+from .arguments import MAX_ID_LENGTH
 from .handle import Session
 from .leak_guard import LeakGuard, SpanWatch
-from .record import Record
+from .recent import Known, Recent
+from .record import JOINED, Record
 from .state import COMPLETED, TIMEOUT, Ending, EndReason, EndState
 from .worker import Worker
 
@@ -48,6 +52,9 @@ class Registry:
         self.worker = worker
         self.guard = LeakGuard(worker, self._handle_died, self._span_died)
         self.observers: tuple[Observer, ...] = ()
+        self.recent = Recent(worker)
+        self.tracer: Callable[[], trace.Tracer | None] = lambda: None
+        """Starts spans where sessions are started."""
         self.flush: Callable[[float], bool] = lambda timeout: True
         """Waits until what has been recorded is exported, at most so many seconds."""
         self.end_bounded: Callable[[Ending, object], object] = self.end_everything
@@ -66,6 +73,15 @@ class Registry:
 
     # -- looking --
 
+    def current(self) -> Record | None:
+        """The session that the work of this thread or task belongs to."""
+        span: Any = context.get_current().get(SPAN_KEY)
+        if span is None:
+            return None
+        if type(span) is Record:
+            return span if span.live_context.is_valid else None
+        return self.find(span.get_span_context().trace_id)
+
     def find(self, trace_id: int) -> Record | None:
         """The session that a span of this trace belongs to."""
         return self._open.get(trace_id) or self._over.get(trace_id)
@@ -73,6 +89,18 @@ class Registry:
     def lookups(self) -> tuple[Callable[[int], Record | None], Callable[[int], Record | None]]:
         """Look-ups of open sessions, and of others that still have spans here, for the path of every span."""
         return self._open.get, self._over.get
+
+    def known(self, session_id: str) -> Known:
+        """What is known of a session by its id."""
+        known = self.recent.find(session_id)
+        if not known.span_context.is_valid:  # it started before so many others, or nowhere
+            for record in self.open_records():
+                if record.session_id == session_id:
+                    return Known(session_id, record.lasting_context, record.ids)
+        return known
+
+    def open_count(self) -> int:
+        return len(self._open)
 
     def open_records(self) -> list[Record]:
         return list(self._open.values())
@@ -113,6 +141,13 @@ class Registry:
 
     # -- spans in sessions --
 
+    def learn(self, record: Record, conversation_id: object) -> None:
+        """A span says of which conversation the session is a part; frameworks often say so when a span ends."""
+        if isinstance(conversation_id, str) and 0 < len(conversation_id) <= MAX_ID_LENGTH:
+            record.ids = {**record.ids, semconv.GEN_AI_CONVERSATION_ID: encodable(conversation_id)}
+            self.recent.remember(record)
+            self.attend_soon(record.trace_id)  # for the root
+
     def attend_soon(self, trace_id: int) -> None:
         """Has the worker look after a session in a moment, what need not, or must not, be done where spans end.
 
@@ -141,8 +176,8 @@ class Registry:
                 elif not record.is_open:
                     self.forget_if_done(record)
                 root = record.span
-                if record.totals is not None and record.is_open and root is not None and root.is_recording():
-                    root.set_attributes(record.totals.attributes())
+                if record.is_open and root is not None and root.is_recording():
+                    ends.write_known(record, root)
 
     def span_started_late(self, record: Record) -> None:
         """A span started in a session that is over, or that belongs to the parent process."""
@@ -158,7 +193,9 @@ class Registry:
 
     def forget_if_done(self, record: Record) -> None:
         """Lets go of a session that is over when nothing of it is left here."""
-        if record.spans or not record.is_owned or id(record) in self._ending:
+        if record.spans or id(record) in self._ending:
+            return
+        if not record.is_owned and record.owner != JOINED:  # what the child does next in it must find it
             return
         self._over.pop(record.trace_id, None)
         if record.spans:  # one started meanwhile
@@ -197,10 +234,13 @@ class Registry:
         )
 
     def end_everything(self, ending: Ending, source: object = None) -> None:
-        """Ends the open sessions and whatever descendants of earlier ones are still open (of one source)."""
+        """Ends the open sessions and whatever spans of others are still open here (of one source).
+
+        A session that was joined has no source here; its spans end with any.
+        """
         self.end_all(ending, source)
         for record in list(self._over.values()):
-            if source is None or record.source is source:
+            if source is None or record.source is None or record.source is source:
                 self._end_descendants(record, ending, time_ns())
 
     def wait_until_written(self, timeout: float) -> None:

@@ -19,6 +19,7 @@ from . import arguments, ids
 from .context import SPAN_KEY, live_outer
 from .handle import Session
 from .limits import Limits
+from .recent import Known, known_by
 from .record import NO_IDS, Record
 from .registry import Registry
 from .sdk_spans import attributes_of
@@ -36,6 +37,8 @@ class Plan(NamedTuple):
     ids: Mapping[str, str] = NO_IDS
     """The other ids that every span of the session gets."""
     attributes: Mapping[str, AttributeValue] = NO_IDS
+    previous: str | Known | None = None
+    """The session it continues: its id, or all that is known of it."""
     idle_timeout: float | None = None
     max_duration: float | None = None
     location: Mapping[str, AttributeValue] | None = None
@@ -59,8 +62,6 @@ class Plan(NamedTuple):
         said = {} if attributes is None else arguments.attributes("attributes", attributes)
         if tags != ():
             said[semconv.TAGS] = arguments.tags("tags", tags)
-        if previous_id is not None:
-            said[semconv.SESSION_PREVIOUS_ID] = arguments.identifier("previous_id", previous_id)
         ids: dict[str, str] = {}
         if conversation_id is not None:
             ids[semconv.GEN_AI_CONVERSATION_ID] = arguments.identifier("conversation_id", conversation_id)
@@ -71,6 +72,7 @@ class Plan(NamedTuple):
             id=None if id is None else arguments.identifier("id", id),
             ids=ids,
             attributes=said,
+            previous=None if previous_id is None else _previous(previous_id),
             idle_timeout=None if idle_timeout is None else arguments.seconds("idle_timeout", idle_timeout),
             max_duration=None if max_duration is None else arguments.seconds("max_duration", max_duration),
         )
@@ -86,7 +88,10 @@ def start(
     here = context.get_current()
     current: Any = here.get(SPAN_KEY)
     outer = None if current is None else live_outer(current)
+    previous = registry.known(plan.previous) if isinstance(plan.previous, str) else plan.previous
     record = Record(source, plan.name, plan.id or ids.new_id(), plan.ids, outer)
+    if previous is not None and previous.conversation_id is not None:
+        record.ids = {semconv.GEN_AI_CONVERSATION_ID: previous.conversation_id, **plan.ids}
     handle = Session(registry, record)
     if source is None:
         return handle, None
@@ -96,17 +101,19 @@ def start(
     attributes = {
         **plan.attributes,
         **(_caller() if plan.location is None else plan.location),
-        **plan.ids,
+        **record.ids,
         semconv.SESSION_ID: record.session_id,
         semconv.GEN_AI_OPERATION_NAME: semconv.SESSION_OPERATION,
     }
+    if previous is not None:
+        attributes[semconv.SESSION_PREVIOUS_ID] = previous.session_id
     root: trace.Span | None = None
     try:
         root = source.tracer.start_span(
             f"{semconv.SESSION_OPERATION} {plan.name}" if plan.name else semconv.SESSION_OPERATION,
             context=inside,
             attributes=attributes,
-            links=_links(current) if outer is not None else None,
+            links=_links(outer and current, previous) if outer is not None or previous is not None else None,
         )
         if semconv.SESSION_ID not in attributes_of(root) and root.is_recording():
             root.set_attributes(attributes)  # a sampler that returns no attributes makes the SDK drop these
@@ -121,6 +128,7 @@ def start(
     if not record.lasting_context.is_valid:
         return handle, None  # no SDK, or a sampler, id generator or span processor of the user that raised
     registry.opened(record, handle, of_block=of_block)
+    registry.recent.remember(record)
     if plan.idle_timeout is not None or plan.max_duration is not None:
         record.limits = Limits(plan.idle_timeout, plan.max_duration)
         registry.watch_time(record)
@@ -130,10 +138,26 @@ def start(
     return handle, token
 
 
-def _links(current: trace.Span) -> list[trace.Link]:
+def _previous(value: object) -> str | Known:
+    """What a session continues, by an id or a carrier."""
+    if isinstance(value, str):
+        return arguments.identifier("previous_id", value)
+    if not isinstance(value, Mapping):
+        raise TypeError(f"previous_id must be an id or a carrier, not {type(value).__name__}")
+    known = known_by(arguments.carrier("previous_id", value))
+    if known is None:
+        raise ValueError("previous_id must be the carrier of a session")
+    return known
+
+
+def _links(current: trace.Span | None, previous: Known | None) -> list[trace.Link]:
     # A session is always a root; what was current where it started is linked, not its parent.
-    linked = current.get_span_context()
-    return [trace.Link(linked)] if linked.is_valid else []
+    links = []
+    if current is not None and current.get_span_context().is_valid:
+        links.append(trace.Link(current.get_span_context()))
+    if previous is not None and previous.span_context.is_valid:
+        links.append(trace.Link(previous.span_context, {semconv.SESSION_ID: previous.session_id}))
+    return links
 
 
 def _caller() -> Mapping[str, AttributeValue]:

@@ -1,0 +1,89 @@
+"""Sessions that can be referred to by their id: by one that continues them, and by scores that come later."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from opentelemetry import trace
+
+from .. import semconv
+from ..shield import Shield
+from . import arguments
+from .carrier import carrier_of, joined
+from .record import NO_IDS, Record
+
+if TYPE_CHECKING:
+    from .worker import Worker
+
+REMEMBERED = 1000
+"""How many sessions of this process are remembered, the latest ones."""
+
+_STORING = Shield("telling the session store of a session")
+_RECALLING = Shield("asking the session store for a session")
+
+
+class SessionStore(Protocol):
+    """Where processes share what is known of sessions, so that one can continue the session of another.
+
+    Implement it on what your processes share (a database, a cache); `configure` takes it. A carrier is a small
+    dict of strings. Neither method may rely on a thread; one that raises costs a line on the log.
+    """
+
+    def put(self, session_id: str, carrier: Mapping[str, str]) -> object:
+        """Keeps the carrier of a session that has started. Called on a thread of this package."""
+
+    def get(self, session_id: str) -> Mapping[str, str] | None:
+        """The carrier that was put for this id; None if there is none. Called where a session starts."""
+
+
+class Known(NamedTuple):
+    """What is known of a session by its id alone."""
+
+    session_id: str
+    span_context: trace.SpanContext = trace.INVALID_SPAN_CONTEXT
+    ids: Mapping[str, str] = NO_IDS
+
+    @property
+    def conversation_id(self) -> str | None:
+        return self.ids.get(semconv.GEN_AI_CONVERSATION_ID)
+
+
+class Recent:
+    """The latest sessions of this process, and by the user's store those of others. Thread-safe."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._known: OrderedDict[str, Known] = OrderedDict()
+        self.store: SessionStore | None = None
+
+    def remember(self, record: Record) -> None:
+        """A session has started, or more is known of it now."""
+        known = self._known
+        known[record.session_id] = Known(record.session_id, record.lasting_context, record.ids)
+        if len(known) > REMEMBERED:
+            known.popitem(last=False)
+        if self.store is not None:
+            # Not here: the store may be on the network, and a start does not wait for that.
+            self._worker.post(self._put, self.store, record.session_id, carrier_of(record))
+
+    def find(self, session_id: str) -> Known:
+        """What is known of a session; no more than its id if nothing is."""
+        known = self._known.get(session_id)
+        if known is None and self.store is not None:
+            with _RECALLING:
+                carrier = self.store.get(session_id)
+                if carrier is not None:
+                    known = known_by(arguments.carrier("carrier", carrier))
+        return known if known is not None and known.session_id == session_id else Known(session_id)
+
+    def _put(self, store: SessionStore, session_id: str, carrier: Mapping[str, str]) -> None:
+        with _STORING:
+            store.put(session_id, carrier)
+
+
+def known_by(carrier: Mapping[str, str]) -> Known | None:
+    """What a carrier says of its session; None if it is of none."""
+    record, _ = joined(carrier)
+    return None if record is None else Known(record.session_id, record.lasting_context, record.ids)
