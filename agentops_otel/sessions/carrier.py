@@ -23,13 +23,15 @@ _BAGGAGE = W3CBaggagePropagator()
 _OTHER_IDS = (semconv.GEN_AI_CONVERSATION_ID, semconv.USER_ID)
 
 
-def carrier_of(record: Record, parent: trace.SpanContext | None = None) -> dict[str, str]:
+def carrier_of(
+    record: Record, parent: trace.SpanContext | None = None, *, around: context.Context | None = None
+) -> dict[str, str]:
     """The headers by which work elsewhere becomes part of a session, below ``parent`` (default: its root).
 
-    They carry the session's ids, and what else is in the current baggage.
+    They carry the session's ids, and what else is in the baggage of ``around`` (default: the current context).
     """
     span = trace.NonRecordingSpan(parent if parent is not None else record.lasting_context)
-    outside = trace.set_span_in_context(span, with_ids(record))
+    outside = trace.set_span_in_context(span, with_ids(record, around))
     carrier: dict[str, str] = {}
     _TRACE_CONTEXT.inject(carrier, outside)
     if carrier:  # no SDK, no trace

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from opentelemetry import trace
 from opentelemetry.trace import Status, StatusCode
 from opentelemetry.util.types import AttributeValue
@@ -22,13 +24,9 @@ def not_before_start(span: trace.Span, time: int) -> int:
     return max(time, getattr(span, "start_time", None) or 0)
 
 
-def write_known(record: Record, root: trace.Span) -> None:
-    """Writes on a root span what became known since its start."""
-    known: dict[str, AttributeValue] = dict(record.ids)
-    if record.totals is not None:
-        known.update(record.totals.attributes())
-    if known:
-        root.set_attributes(known)
+def known_since_start(record: Record) -> Mapping[str, AttributeValue]:
+    """What became known of a session since its start: its totals, and ids that were learned."""
+    return record.ids if record.totals is None else {**record.ids, **record.totals.attributes()}
 
 
 def end_root(record: Record, root: trace.Span, ending: Ending, end_time: int) -> None:
@@ -38,9 +36,8 @@ def end_root(record: Record, root: trace.Span, ending: Ending, end_time: int) ->
             attributes = ending.attributes
             if ending.state is EndState.ERROR:
                 attributes = {**attributes, semconv.ERROR_TYPE: _error_type(record, ending)}
-            if record.totals is not None or record.ids:
-                write_known(record, root)
-            root.set_attributes(attributes)
+            known = known_since_start(record)
+            root.set_attributes({**known, **attributes} if known else attributes)
             if ending.state is EndState.ERROR:
                 _write_error(root, ending.exception)
             elif ending.said_success:

@@ -19,11 +19,10 @@ from .carrier import record_in
 from .context import BAGGAGE_KEY, SPAN_KEY
 from .record import Record
 from .registry import Registry
-from .sdk_spans import add_if_absent, attributes_of
+from .sdk_spans import attributes_of, stamp
 from .state import PROVIDER_SHUTDOWN
 from .totals import Totals
 
-_SESSION_ID = semconv.SESSION_ID
 _CONVERSATION_ID = semconv.GEN_AI_CONVERSATION_ID
 _OPERATION = semconv.GEN_AI_OPERATION_NAME
 _OPENINFERENCE_KIND = semconv.OPENINFERENCE_KIND
@@ -62,12 +61,9 @@ class TrackingProcessor(SpanProcessor):
             spans[span_id] = span
             if trace_id not in self._fresh:
                 self._registry.attend_soon(trace_id)
-            add_if_absent(span, _SESSION_ID, record.session_id)
-            if record.ids:
-                for name, value in record.ids.items():
-                    add_if_absent(span, name, value)
-            if _CONVERSATION_ID not in record.ids and _CONVERSATION_ID in attributes_of(span):
-                self._registry.learn(record, attributes_of(span)[_CONVERSATION_ID])
+            attributes = stamp(span, record.session_id, record.ids)
+            if _CONVERSATION_ID in attributes and _CONVERSATION_ID not in record.ids:
+                self._registry.learn(record, attributes[_CONVERSATION_ID])
             if record.limits is not None:
                 record.limits.touch()
             if not record.is_open:

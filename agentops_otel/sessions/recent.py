@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 
 from .. import semconv
 from ..shield import Shield
@@ -55,28 +56,31 @@ class Recent:
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._known: OrderedDict[str, Known] = OrderedDict()
+        self._known: OrderedDict[str, tuple[trace.SpanContext, Mapping[str, str]]] = OrderedDict()
         self.store: SessionStore | None = None
 
     def remember(self, record: Record) -> None:
         """A session has started, or more is known of it now."""
         known = self._known
-        known[record.session_id] = Known(record.session_id, record.lasting_context, record.ids)
+        known[record.session_id] = record.lasting_context, record.ids
         if len(known) > REMEMBERED:
             known.popitem(last=False)
         if self.store is not None:
             # Not here: the store may be on the network, and a start does not wait for that.
-            self._worker.post(self._put, self.store, record.session_id, carrier_of(record))
+            self._worker.post(self._put, self.store, record.session_id, carrier_of(record, around=Context()))
 
     def find(self, session_id: str) -> Known:
         """What is known of a session; no more than its id if nothing is."""
-        known = self._known.get(session_id)
-        if known is None and self.store is not None:
+        remembered = self._known.get(session_id)
+        if remembered is not None:
+            return Known(session_id, *remembered)
+        stored: Known | None = None
+        if self.store is not None:
             with _RECALLING:
                 carrier = self.store.get(session_id)
                 if carrier is not None:
-                    known = known_by(arguments.carrier("carrier", carrier))
-        return known if known is not None and known.session_id == session_id else Known(session_id)
+                    stored = known_by(arguments.carrier("carrier", carrier))
+        return stored if stored is not None and stored.session_id == session_id else Known(session_id)
 
     def _put(self, store: SessionStore, session_id: str, carrier: Mapping[str, str]) -> None:
         with _STORING:

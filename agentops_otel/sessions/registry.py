@@ -14,8 +14,8 @@ from opentelemetry import context, trace
 from .. import semconv
 from ..shield import Shield, encodable
 from . import ending as ends
-from .context import SPAN_KEY
 from .arguments import MAX_ID_LENGTH
+from .context import SPAN_KEY
 from .handle import Session
 from .leak_guard import LeakGuard, SpanWatch
 from .recent import Known, Recent
@@ -176,8 +176,9 @@ class Registry:
                 elif not record.is_open:
                     self.forget_if_done(record)
                 root = record.span
-                if record.is_open and root is not None and root.is_recording():
-                    ends.write_known(record, root)
+                known = ends.known_since_start(record)
+                if known and record.is_open and root is not None and root.is_recording():
+                    root.set_attributes(known)
 
     def span_started_late(self, record: Record) -> None:
         """A span started in a session that is over, or that belongs to the parent process."""

@@ -13,6 +13,10 @@ from typing import Any
 
 from opentelemetry import trace
 
+from .. import semconv
+
+_SESSION_ID = semconv.SESSION_ID
+
 
 def attributes_of(span: object) -> Mapping[str, Any]:
     """The attributes of a span, to be looked at and not kept; empty for what is no SDK span."""
@@ -25,16 +29,24 @@ def attributes_of(span: object) -> Mapping[str, Any]:
     return getattr(span, "attributes", None) or {}
 
 
-def add_if_absent(span: trace.Span, name: str, value: str) -> None:
-    """Sets an attribute of a span that is just starting, unless it has one of this name."""
+def stamp(span: trace.Span, session_id: str, ids: Mapping[str, str]) -> Mapping[str, Any]:
+    """Sets the ids of its session on a span that is just starting, but those it brings; returns its attributes."""
     try:
         bounded = span._attributes  # type: ignore[attr-defined]
         attributes = bounded._dict
-        has_room = bounded.maxlen is None or len(attributes) < bounded.maxlen
-        is_short = bounded.max_value_len is None or len(value) <= bounded.max_value_len
+        is_roomy = bounded.max_value_len is None and (
+            bounded.maxlen is None or len(attributes) + len(ids) < bounded.maxlen
+        )
     except AttributeError:
-        has_room = is_short = False
-    if has_room and is_short and isinstance(attributes, dict):
-        attributes.setdefault(name, value)
-    elif name not in (getattr(span, "attributes", None) or {}):
-        span.set_attribute(name, value)
+        is_roomy = False
+    if is_roomy and isinstance(attributes, dict):
+        attributes.setdefault(_SESSION_ID, session_id)
+        if ids:
+            for name, value in ids.items():
+                attributes.setdefault(name, value)
+        return attributes
+    present: Mapping[str, Any] = getattr(span, "attributes", None) or {}
+    for name, value in {_SESSION_ID: session_id, **ids}.items():
+        if name not in present:
+            span.set_attribute(name, value)
+    return present

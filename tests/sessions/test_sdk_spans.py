@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 from support.spans import Spans, attributes, in_use
 
 import agentops_otel as ao
-from agentops_otel.sessions.sdk_spans import add_if_absent, attributes_of
+from agentops_otel.sessions.sdk_spans import attributes_of, stamp
 
 
 class OtherAttributes(UserDict[str, Any]):
@@ -51,7 +51,7 @@ def test_limits_of_the_sdk_hold() -> None:
         span_limits=SpanLimits(max_span_attributes=2, max_span_attribute_length=4), shutdown_on_exit=False
     )
     span: Any = provider.get_tracer("tests").start_span("span", attributes={"a": "1", "b": "2"})
-    add_if_absent(span, "session.id", "123456")
+    stamp(span, "123456", {})
     assert dict(span.attributes) == {"b": "2", "session.id": "1234"}
     assert attributes_of(span) == span.attributes
     assert attributes_of(object()) == {}
