@@ -2,11 +2,15 @@
 
 sessions/         LIFE: what a session is, from its start to its end
 exits/            DEATH: the hooks that notice the end of a process or a provider
-decorators/       functions of any kind as sessions
+decorators/       functions of any kind as sessions, and functions and classes as agents, tools, ...
+across/           threads, pools, processes, requests and tasks: how a session goes along
+sampling/         keep the failed ones: a session is exported as a whole or not at all
+testing/          for tests of programs that use this package
 instrumentation/  zero-code: what `opentelemetry-instrument` and `agentops-otel run` call
 cli/              the command `agentops-otel`
 runtime.py        joins the parts; the only process-wide state
-api.py            the public functions; processor.py the public span processor, both on top of the runtime
+api.py            the public functions; operations.py the public decorators; processor.py the public span processor,
+                  all on top of the runtime
 shield.py         the one place where an exception stops
 semconv.py        every name that is written
 config.py         every setting
@@ -29,6 +33,7 @@ from .api import (
     session,
     start_session,
 )
+from .operations import agent, guardrail, task, tool, workflow
 from .sessions.handle import Session
 from .sessions.state import EndReason, EndState
 
@@ -40,15 +45,20 @@ __all__ = [
     "EndState",
     "Session",
     "SessionSpanProcessor",
+    "agent",
     "configure",
     "current_session",
     "end_all_sessions",
     "flush",
+    "guardrail",
     "join_session",
     "open_sessions",
     "record_score",
     "session",
     "start_session",
+    "task",
+    "tool",
+    "workflow",
 ]
 
 

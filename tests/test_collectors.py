@@ -6,9 +6,13 @@ a program with sessions.
 
 from __future__ import annotations
 
+import random
+import re
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,12 +27,17 @@ from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExp
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import Link as SdkLink
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+from support import collectors
 from support.collectors import Collector
 from support.otlp import Attributes, Endpoints, Event, Link, Log, Protocol, Receiver, Span
 from support.programs import run, script
+from support.spans import Spans, in_use
+
+import agentops_otel as ao
 
 RESOURCE: Attributes = {"service.name": "tests", "process.pid": 4711, "tags": ("a", "b")}
 # Seconds that a float cannot hold to the nanosecond.
@@ -103,6 +112,82 @@ def test_sessions_through_a_collector(collector: Collector, receiver: Receiver, 
     [chat, open_child] = sorted((s for s in receiver.spans if s.parent_id), key=lambda s: s.name)
     assert (chat.trace_id, chat.parent_id) == (well.trace_id, well.span_id)
     assert open_child.attributes["agentops.session.end_reason"] == "process_exit"
+
+
+KEEP_THE_FAILED = Path(__file__).parent.parent / "docs" / "keep-the-failed.md"
+
+
+class SameIds(IdGenerator):
+    """The same ids in every run, so that a ratio of them is the same too."""
+
+    def __init__(self) -> None:
+        self._random = random.Random(1)
+
+    def generate_trace_id(self) -> int:
+        return self._random.getrandbits(128)
+
+    def generate_span_id(self) -> int:
+        return self._random.getrandbits(64)
+
+
+@pytest.mark.collector
+def test_the_tail_sampling_that_is_documented_keeps_the_interesting_sessions_whole(receiver: Receiver) -> None:
+    binary = collectors.otelcol_binary()
+    if binary is None:
+        pytest.skip("needs the official Collector: nox -s collector")
+    [config] = re.findall(r"^```yaml\n(.*?)^```", KEEP_THE_FAILED.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    interesting = {"failed", "with an error in it", "timed out", "slow", "expensive", "long"}
+    with collectors.otelcol(binary, receiver, config) as collector:
+        exporter = HttpSpanExporter(f"{collector.http_endpoint}/v1/traces")
+        with in_use(Spans(id_generator=SameIds(), after=[BatchSpanProcessor(exporter)])) as spans:
+            _sessions_of_many_kinds(spans)
+            spans.provider.shutdown()
+        receiver.wait_for(lambda r: interesting <= {_session_name(root) for root in r.sessions()})
+    # At its end the Collector has decided on the rest.
+    sizes: dict[str, int] = defaultdict(int)
+    for span in receiver.spans:
+        sizes[span.trace_id] += 1
+    assert set(sizes.values()) == {2}
+    kept = [_session_name(root) for root in receiver.sessions()]
+    assert len(kept) == len(set(kept))
+    assert interesting <= set(kept)
+    assert 0 < len(set(kept) - interesting) < 20
+    assert {span.name for span in receiver.spans if "session.id" not in span.attributes} == {"request", "query"}
+
+
+def _sessions_of_many_kinds(spans: Spans) -> None:
+    """Each with one span in it, and one trace outside of sessions."""
+    tracer = spans.tracer
+    for number in range(40):
+        with ao.session(f"dull {number}") as session:
+            session.set_attribute("agentops.session.cost", 0.5)
+            tracer.start_span("step", attributes={"agentops.session.end_reason": "garbage_collected"}).end()
+    with ao.session("failed") as session:
+        tracer.start_span("step").end()
+        session.end("error")
+    with ao.session("with an error in it"):
+        span = tracer.start_span("step")
+        span.set_status(StatusCode.ERROR)
+        span.end()
+    with ao.session("timed out") as session:
+        tracer.start_span("step").end()
+        session.end("unknown", "timeout")
+    with ao.session("slow"):
+        tracer.start_span("step").end()
+        root: Any = trace.get_current_span()
+        root.end(root.start_time + 31 * 10**9)
+    with ao.session("expensive") as session:
+        tracer.start_span("step").end()
+        session.set_attribute("agentops.session.cost", 1.5)
+    with ao.session("long"):
+        said: Attributes = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 100_000}
+        tracer.start_span("step", attributes=said).end()
+    with tracer.start_as_current_span("request"):
+        tracer.start_span("query").end()
+
+
+def _session_name(root: Span) -> str:
+    return root.name.removeprefix("session ")
 
 
 def _check(way: Endpoints, receiver: Receiver, protocol: Protocol) -> None:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from contextvars import Token
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from opentelemetry.context import Context
 
@@ -14,7 +14,7 @@ from ..sessions.context import detach_quietly
 from ..sessions.handle import Session
 from ..sessions.starting import Plan, location_of
 from ..shield import encodable
-from .functions import run_in_session
+from .functions import wrap
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,7 +42,7 @@ class SessionScope:
             raise TypeError(f"session decorates a function, not {function!r}")
         name = self._plan.name or getattr(function, "__name__", None) or type(function).__name__
         plan = self._plan._replace(name=encodable(name), location=location_of(function))
-        return run_in_session(function, lambda: SessionScope(self._start, plan))
+        return wrap(function, lambda args, kwargs: _Call(self._start, plan))
 
     def __enter__(self) -> Session:
         started = self._start(self._plan)
@@ -64,3 +64,15 @@ class SessionScope:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.__exit__(kind, error, traceback)
+
+
+class _Call(SessionScope):
+    """The session of one call of a decorated function."""
+
+    __slots__ = ()
+
+    def returned(self, value: Any) -> None:
+        """Nothing: what a function returns is no business of its session."""
+
+    def yielded(self, item: Any) -> None:
+        """Nothing."""

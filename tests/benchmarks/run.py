@@ -36,6 +36,7 @@ class Row:
 
 
 def main(arguments: list[str]) -> int:
+    import benchmarks.decorated
     import benchmarks.memory
     import benchmarks.spans
     import benchmarks.starting
@@ -46,6 +47,8 @@ def main(arguments: list[str]) -> int:
         benchmarks.spans.end_with_a_slow_collector,
         benchmarks.memory.bytes_per_open_session,
         benchmarks.starting.import_time,
+        benchmarks.decorated.without_an_sdk,
+        benchmarks.decorated.suppressed,
     ]
     print(f"CPython {sys.version.split()[0]}, {_opentelemetry_version()}\n")
     print("| what | raw SDK | with sessions | result | at most |\n|---|---|---|---|---|")

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.162.0"
+BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.161.0"
 CONFIG = Path(__file__).with_name("collector-builder.yaml")
 
 

@@ -51,8 +51,11 @@ def rotel(target: Endpoints) -> Iterator[Collector]:
 
 
 @contextmanager
-def otelcol(binary: Path, target: Endpoints) -> Iterator[Collector]:
-    """Runs the official OpenTelemetry Collector that build_collector.py makes in front of `target`."""
+def otelcol(binary: Path, target: Endpoints, more: str = "{}") -> Iterator[Collector]:
+    """Runs the official OpenTelemetry Collector that build_collector.py makes in front of `target`.
+
+    `more` is configuration in YAML that is merged into that of the plain one.
+    """
     http, grpc = _free_addresses(2)
     pipeline = {"receivers": ["otlp"], "exporters": ["otlp_http"]}
     config = {
@@ -65,8 +68,9 @@ def otelcol(binary: Path, target: Endpoints) -> Iterator[Collector]:
         },
     }
     # JSON is YAML, and the Collector reads it from a variable as well as from a file.
-    environment = {"OTELCOL_CONFIG": json.dumps(config)}
-    with _running([binary, "--config=env:OTELCOL_CONFIG"], environment, http, grpc) as collector:
+    environment = {"OTELCOL_CONFIG": json.dumps(config), "OTELCOL_MORE": more}
+    command: Command = [binary, *(f"--config=env:{variable}" for variable in environment)]
+    with _running(command, environment, http, grpc) as collector:
         yield collector
 
 

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
-from typing import Any
+import os
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterator,
+    Mapping,
+)
+from typing import Any, overload
 
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from typing_extensions import assert_type
@@ -43,6 +53,8 @@ async def asynchronous() -> None:
         assert_type(started, Session)
     async with started.attach() as attached:
         assert_type(attached, Session)
+    async with ao.join_session({"traceparent": "t", "baggage": "b"}) as joined:
+        assert_type(joined, Session | None)
 
 
 def returns_from_a_block() -> int:
@@ -76,6 +88,10 @@ session.add_tags()
 session.add_tags("a", "b")
 session.record_exception(ValueError())
 session.record_exception(KeyboardInterrupt())
+session.record_score("helpful", 0.9)
+session.record_score("helpful", 1, label="pass", explanation="short")
+session.record_score("helpful", label="pass")
+assert_type(session.carrier(), dict[str, str])
 session.end()
 session.end("success")
 session.end(EndState.ERROR, EndReason.TIMEOUT)
@@ -91,6 +107,8 @@ session.end("success", "completed", True)  # type: ignore[call-arg]
 session.add_tags(1)  # type: ignore[arg-type]
 session.set_attribute("k", object())  # type: ignore[arg-type]
 session.record_exception("text")  # type: ignore[arg-type]
+session.record_score("helpful", "0.9")  # type: ignore[arg-type]
+session.record_score("helpful", 0.9, "pass")  # type: ignore[call-arg]
 session.colour  # type: ignore[attr-defined]  # noqa: B018
 
 # -- the module --
@@ -101,6 +119,25 @@ assert_type(ao.end_all_sessions(), int)
 assert_type(ao.end_all_sessions("error", EndReason.CANCELLED), int)
 assert_type(ao.flush(), bool)
 assert_type(ao.flush(1), bool)
+with ao.join_session(os.environ) as joined_session:
+    assert_type(joined_session, Session | None)
+with ao.session(previous_id=session.id), ao.session(previous_id=session.carrier()):
+    pass
+ao.record_score("id", "helpful", 0.9)
+ao.record_score("id", "helpful", label="pass", explanation="short")
+ao.record_score("id")  # type: ignore[call-arg]
+ao.join_session("traceparent")  # type: ignore[arg-type]
+ao.session(previous_id=1)  # type: ignore[call-overload]
+
+
+class Store:
+    def put(self, session_id: str, carrier: Mapping[str, str]) -> None: ...
+
+    def get(self, session_id: str) -> Mapping[str, str] | None: ...
+
+
+ao.configure(store=Store())
+ao.configure(store={})  # type: ignore[arg-type]
 ao.configure()
 ao.configure("service", tracer_provider=TracerProvider(), signals=False, exit_timeout=1)
 processor: SpanProcessor = SessionSpanProcessor()
@@ -217,3 +254,115 @@ async def methods() -> None:
     assert_type(Agent.static(1), str)
     assert_type(await Agent().coroutine(), str)
     Agent().method()  # type: ignore[call-arg]
+
+
+# -- operations: functions and classes keep their types --
+
+
+@ao.agent
+def agent(a: int, *, b: str = "b") -> float:
+    return 1.0
+
+
+@ao.agent("named", version="1", attributes={"k": 1})
+async def named_agent(a: int) -> str:
+    return ""
+
+
+@ao.workflow()
+def workflow(a: int) -> Generator[int, str, bytes]:
+    got = yield a
+    return got.encode()
+
+
+@ao.task(name="named")
+async def task(a: int) -> AsyncIterator[int]:
+    yield a
+
+
+@ao.tool
+@ao.session("both")
+def several(a: int) -> float:
+    return 1.0
+
+
+@overload
+def overloaded(a: int) -> int: ...
+@overload
+def overloaded(a: str) -> str: ...
+@ao.guardrail
+def overloaded(a: Any) -> Any:
+    return a
+
+
+@ao.agent(attributes={"k": "v"})
+class Researcher:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def run(self, question: str) -> list[str]:
+        return [question]
+
+    @ao.tool
+    def search(self, question: str) -> int:
+        return 1
+
+    @ao.tool("named")
+    @classmethod
+    def of_the_class(cls, a: int) -> str:
+        return ""
+
+    @classmethod
+    @ao.task
+    def of_the_class_below(cls, a: int) -> str:
+        return ""
+
+    @ao.guardrail
+    @staticmethod
+    def static(a: int) -> str:
+        return ""
+
+
+@ao.tool
+class Toolbox:
+    def __call__(self, a: int) -> str:
+        return ""
+
+
+class Special(Researcher):
+    def run(self, question: str) -> list[str]:
+        return super().run(question)
+
+
+assert_type(agent(1, b="c"), float)
+assert_type(workflow(1), Generator[int, str, bytes])
+assert_type(task(1), AsyncIterator[int])
+assert_type(several(1), float)
+assert_type(overloaded(1), int)
+assert_type(overloaded("a"), str)
+researcher = assert_type(Researcher("a"), Researcher)
+assert_type(researcher.run("q"), list[str])
+assert_type(researcher.search("q"), int)
+assert_type(Researcher.of_the_class(1), str)
+assert_type(Researcher.of_the_class_below(1), str)
+assert_type(Researcher.static(1), str)
+assert_type(Special("a").name, str)
+assert_type(Toolbox()(1), str)
+assert_type(ao.tool(Toolbox())(1), str)
+
+
+async def operations() -> None:
+    assert_type(await named_agent(1), str)
+
+
+agent("1")  # type: ignore[arg-type]
+agent(1, c=2)  # type: ignore[call-arg]
+several()  # type: ignore[call-arg]
+Researcher()  # type: ignore[call-arg]
+Researcher("a").search(1)  # type: ignore[arg-type]
+Researcher.static("1")  # type: ignore[arg-type]
+ao.agent(1)  # type: ignore[call-overload]
+ao.tool(version="1")  # type: ignore[call-overload]
+ao.task("name", "attributes")  # type: ignore[call-overload]
+ao.workflow(attributes={"k": object()})  # type: ignore[dict-item]
+ao.guardrail()(1)  # type: ignore[type-var]
