@@ -31,6 +31,7 @@ def configure(
     tracer_provider: trace.TracerProvider | None = None,
     signals: bool | None = None,
     exit_timeout: float | None = None,
+    propagation: bool | None = None,
     store: SessionStore | None = None,
     redact: Callable[[str, object], object] | None = None,
 ) -> None:
@@ -46,6 +47,8 @@ def configure(
             True, or ``OTEL_PYTHON_AGENTOPS_SIGNALS``). Call it in the main thread for that.
         exit_timeout: how many seconds the end of the process may wait for exports (default 5, or
             ``OTEL_PYTHON_AGENTOPS_EXIT_TIMEOUT``).
+        propagation: let sessions go along by themselves into threads, pools, processes, programs that are started,
+            requests and Celery tasks (default True, or ``OTEL_PYTHON_AGENTOPS_PROPAGATION``).
         store: where processes share what is known of sessions, for ``previous_id`` and `record_score`; without one
             the latest sessions of this process are known.
         redact: called with each name and value that is about to be captured of a decorated function's call (its
@@ -63,8 +66,11 @@ def configure(
         settings["exit_timeout"] = arguments.seconds("exit_timeout", exit_timeout, zero=True)
     if redact is not None:
         settings["redact"] = arguments.function("redact", redact)
+    if propagation is not None:
+        settings["propagation"] = arguments.boolean("propagation", propagation)
     if store is not None:
-        runtime.registry.recent.store = arguments.instance_with("store", store, "get", "put")
+        arguments.instance_with("store", store, "get", "put")
+        runtime.registry.recent.store = store
     runtime.set(**settings)
     if tracer_provider is not None:
         runtime.use(tracer_provider)
@@ -184,7 +190,7 @@ def start_session(
     return handle
 
 
-def join_session(carrier: Mapping[str, str]) -> Joining:
+def join_session(carrier: Mapping[str, object]) -> Joining:
     """Makes the work of a block part of a session of another process or service: ``with`` or ``async with``.
 
     What is done there are children of that session's root in its trace, with its ids. It neither opens nor ends the

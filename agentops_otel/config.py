@@ -13,6 +13,12 @@ from . import environment_variables as env
 
 _logger = logging.getLogger("agentops_otel")
 
+CARRIER = ("TRACEPARENT", "TRACESTATE", "BAGGAGE")
+"""Variables by which a program is told what it is a part of.
+
+Follows OpenTelemetry's "Environment Variables as Context Propagation Carriers".
+"""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -74,6 +80,16 @@ def otlp_protocol_for(endpoint: str) -> str:
     gRPC, is taken at its word.
     """
     return "grpc" if endpoint.rstrip("/").endswith(":4317") else "http/protobuf"
+
+
+def carrier() -> dict[str, str]:
+    """The headers, by their names in lower case, that the environment has for this program; they are ASCII."""
+    return {name.lower(): text for name in CARRIER if (text := os.environ.get(name, "")).isascii() and text}
+
+
+def environment() -> dict[str, str]:
+    """What a program inherits that this one starts."""
+    return dict(os.environ)
 
 
 def is_set(variable: str) -> bool:

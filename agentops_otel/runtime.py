@@ -7,7 +7,7 @@ import functools
 import logging
 import sys
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextvars import Token
 from time import monotonic
 from typing import Any
@@ -18,7 +18,15 @@ from opentelemetry.util.types import AttributeValue
 
 from . import __version__, config, semconv
 from . import environment_variables as env
+from .across.celery_tasks import CeleryTasks
+from .across.pools import Pools
+from .across.processes import Processes
+from .across.requests import Requests
+from .across.subprocesses import Subprocesses
+from .across.threads import Threads
+from .across.way import Way
 from .exits.at_exit import AtExit
+from .exits.celery_child import CeleryChild
 from .exits.excepthook import ExceptHook
 from .exits.fork import Fork
 from .exits.multiprocessing_child import MultiprocessingChild
@@ -71,7 +79,16 @@ class Runtime:
         self._excepthook = ExceptHook()
         self._at_exit = AtExit(self._process_exits)
         self._multiprocessing = MultiprocessingChild(self._process_exits)
+        self._celery_child = CeleryChild(self._process_exits)
         self._signals = Signals(self._signal_kills)
+        self._across: tuple[Way, ...] = (
+            Threads(self.registry),
+            Processes(self.registry, self.join),
+            Pools(self.registry, run_joined),
+            Subprocesses(self.registry, self.join),
+            Requests(self.registry),
+            CeleryTasks(self.registry, self.join),
+        )
         Fork(self._in_child_after_fork)
 
     def set(self, **settings: Any) -> None:
@@ -79,6 +96,8 @@ class Runtime:
         self.settings = dataclasses.replace(self.settings, **settings)
         if not self.settings.signals:
             self._signals.disarm()
+        if not self.settings.propagation:
+            self._stay_here()
         self._is_armed = False
 
     # -- sessions --
@@ -157,9 +176,11 @@ class Runtime:
 
     def release(self) -> None:
         """Gives every hook back; what is open stays open. The next session, or `install`, takes them again."""
+        self._stay_here()
         self._signals.disarm()
         self._excepthook.uninstall()
         self._at_exit.disarm()
+        self._celery_child.disarm()
         for hook in list(self._shutdown_hooks.values()):
             hook.undo()
         self._shutdown_hooks.clear()
@@ -167,6 +188,18 @@ class Runtime:
         self._latest = (None, None)
         self._others.forget()
         self._is_armed = False
+
+    def keep(self, providers: Collection[trace.TracerProvider]) -> None:
+        """Forgets all other providers than these; where none is left, gives every hook back."""
+        for provider in list(self._sources):
+            if provider not in providers:
+                del self._sources[provider]
+                hook = self._shutdown_hooks.pop(provider, None)
+                if hook is not None:
+                    hook.undo()
+        self._latest = (None, None)
+        if not self._sources:
+            self.release()
 
     def processor_added(self) -> None:
         """Somebody makes a session span processor, so there is a provider whose exit comes after ours."""
@@ -207,8 +240,16 @@ class Runtime:
         if not self._is_armed:
             self._excepthook.install()
             self._multiprocessing.arm()
+            self._celery_child.arm()
             # Signals wait for the first session that is started in the main thread.
             self._is_armed = not self.settings.signals or self._signals.arm()
+            if self.settings.propagation:
+                for way in self._across:
+                    way.install()
+
+    def _stay_here(self) -> None:
+        for way in self._across:
+            way.uninstall()
 
     # -- ends --
 
@@ -218,6 +259,7 @@ class Runtime:
         deadline = monotonic() + self.settings.exit_timeout
         ended = self._end_everything(self._excepthook.ending())
         flushed = self.worker.run_within(max(0.0, deadline - monotonic()), lambda: self._force_flush(deadline))
+        self.registry.recent.settle(max(0.0, deadline - monotonic()))
         if not (ended and flushed):
             _logger.warning(
                 "the program ends, but exporting its last spans took longer than %s s (%s)",
@@ -229,6 +271,7 @@ class Runtime:
         deadline = monotonic() + self.settings.exit_timeout
         self._end_everything(Ending(EndState.UNKNOWN, EndReason.SIGNAL, signal=name), settle=False)
         self.worker.run_within(max(0.0, deadline - monotonic()), lambda: self._force_flush(deadline))
+        self.registry.recent.settle(max(0.0, deadline - monotonic()))
 
     def _provider_shuts_down(self, source: Source) -> None:
         self._end_everything(PROVIDER_SHUTDOWN, source)
@@ -276,14 +319,22 @@ class Runtime:
             ids.in_child_after_fork()
             self.worker.in_child_after_fork()
             self.registry.in_child_after_fork()
+            self._others.in_child_after_fork()
             self._signals.in_child_after_fork()
             self._multiprocessing.in_child_after_fork()
+            self._celery_child.arm()
             self._is_armed = False
 
 
 def is_sdk(provider: object) -> bool:
     """Whether this is a provider that takes span processors, not the API's no-op or proxy."""
     return callable(getattr(provider, "add_span_processor", None))
+
+
+def run_joined(carrier: Mapping[str, str], function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Calls a function in a session of another process; what a worker of a pool is told, pickled, by this name."""
+    with runtime.join(carrier):
+        return function(*args, **kwargs)
 
 
 runtime = Runtime(config.Config.from_environment())

@@ -97,7 +97,7 @@ USAGE_REASONING_OUTPUT_TOKENS: Final = "agentops.session.usage.reasoning.output_
 COST: Final = "agentops.session.cost"
 """US dollars; the sum over the calls whose price is known."""
 UNPRICED_CALLS: Final = "agentops.session.unpriced_calls"
-"""Calls that are not in the cost, because the price of their model is not known."""
+"""Calls that name a model and are not in the cost: it has no known price, or the call did not say its tokens."""
 
 # The same by model: arrays of one length, the first of them the names of the models.
 MODELS: Final = "agentops.session.models"
@@ -105,6 +105,9 @@ MODEL_CALLS: Final = "agentops.session.models.calls"
 MODEL_INPUT_TOKENS: Final = "agentops.session.models.usage.input_tokens"
 MODEL_OUTPUT_TOKENS: Final = "agentops.session.models.usage.output_tokens"
 MODEL_COSTS: Final = "agentops.session.models.cost"
+"""Not there, or empty, where the price of one of the models is not known."""
+MODEL_OTHER: Final = "_OTHER"
+"""Stands for the models beyond those that are listed."""
 
 SPAN_KIND: Final = "agentops.span.kind"
 """What a decorated function is, where the GenAI conventions have no operation for it: ``task`` or ``guardrail``."""
@@ -122,4 +125,15 @@ METRIC_ENDED: Final = "agentops.session.ended"
 
 OLD_INPUT_TOKENS: Final = ("gen_ai.usage.prompt_tokens", "llm.token_count.prompt")
 OLD_OUTPUT_TOKENS: Final = ("gen_ai.usage.completion_tokens", "llm.token_count.completion")
+OLD_CACHE_READ_INPUT_TOKENS: Final = ("llm.token_count.prompt_details.cache_read",)
+OLD_CACHE_CREATION_INPUT_TOKENS: Final = (
+    "gen_ai.usage.cache_write.input_tokens",  # not old, but newer; instrumentations write one or the other
+    "llm.token_count.prompt_details.cache_write",
+)
+OLD_REASONING_OUTPUT_TOKENS: Final = (
+    "gen_ai.usage.details.reasoning_tokens",
+    "llm.token_count.completion_details.reasoning",
+)
+OLD_MODEL: Final = ("llm.model_name", "embedding.model_name")
+OLD_PROVIDER: Final = ("gen_ai.system", "llm.provider", "llm.system")
 OPENINFERENCE_KIND: Final = "openinference.span.kind"

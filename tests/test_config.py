@@ -22,13 +22,14 @@ from agentops_otel.config import Config
 
 PACKAGE = Path(inspect.getfile(ao)).parent
 SIGNALS, EXIT_TIMEOUT = "OTEL_PYTHON_AGENTOPS_SIGNALS", "OTEL_PYTHON_AGENTOPS_EXIT_TIMEOUT"
+PROPAGATION = "OTEL_PYTHON_AGENTOPS_PROPAGATION"
 OTLP = [f"OTEL_EXPORTER_OTLP_{signal}{what}" for signal in ("", "TRACES_") for what in ("PROTOCOL", "ENDPOINT")]
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """An environment in which nothing of ours is set."""
-    for name in (SIGNALS, EXIT_TIMEOUT, *OTLP, "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"):
+    for name in (SIGNALS, EXIT_TIMEOUT, PROPAGATION, *config.CARRIER, *OTLP, "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
@@ -57,6 +58,14 @@ class TestFromEnvironment:
         assert Config.from_environment() == Config(signals=value)
         assert caplog.text == ""
 
+    @pytest.mark.parametrize(("text", "value"), [("true", True), ("false", False), (" False ", False), ("", True)])
+    def test_propagation(
+        self, environment: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, text: str, value: bool
+    ) -> None:
+        environment.setenv(PROPAGATION, text)
+        assert Config.from_environment() == Config(propagation=value)
+        assert caplog.text == ""
+
     @pytest.mark.parametrize(
         ("text", "value"), [("0", 0.0), ("10", 10.0), ("2.5", 2.5), (" 3 ", 3.0), ("1e1", 10.0), ("", 5.0), ("  ", 5.0)]
     )
@@ -71,6 +80,7 @@ class TestFromEnvironment:
         ("name", "text"),
         [
             *((SIGNALS, text) for text in ("yes", "1", "0", "on", "none", "truefalse", "\N{SNOWMAN}")),
+            *((PROPAGATION, text) for text in ("no", "1")),
             *(
                 (EXIT_TIMEOUT, text)
                 for text in ("five", "5s", "-1", "-0.5", "nan", "inf", "-inf", "1e400", "1e10", "5,0", "{}")
@@ -150,6 +160,30 @@ class TestDocumented:
         for name in dir(environment_variables):
             if name.startswith("OTEL_"):
                 assert name in source
+
+
+class TestCarrier:
+    """By which a program is told what it is a part of."""
+
+    def test_is_read_from_the_environment(self, environment: pytest.MonkeyPatch) -> None:
+        assert config.carrier() == {}
+        environment.setenv("TRACEPARENT", "00-1-2-01")
+        environment.setenv("BAGGAGE", "a=%20b")
+        environment.setenv("TRACESTATE", "")
+        assert config.carrier() == {"traceparent": "00-1-2-01", "baggage": "a=%20b"}
+
+    @pytest.mark.parametrize("text", ["a=\udcff", "a=\N{SNOWMAN}"])
+    def test_has_nothing_that_is_no_header(self, environment: pytest.MonkeyPatch, text: str) -> None:
+        environment.setenv("TRACEPARENT", "00-1-2-01")
+        environment.setenv("BAGGAGE", text)
+        assert config.carrier() == {"traceparent": "00-1-2-01"}
+
+    def test_is_a_part_of_what_is_passed_on(self, environment: pytest.MonkeyPatch) -> None:
+        environment.setenv("BAGGAGE", "a=b")
+        passed_on = config.environment()
+        assert passed_on["BAGGAGE"] == "a=b"
+        passed_on.clear()
+        assert config.carrier() == {"baggage": "a=b"}
 
 
 class TestOtlpProtocol:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import pytest
 from opentelemetry.context import Context
+from opentelemetry.sdk.metrics import Meter, MeterProvider
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace import Span as SdkSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
@@ -26,11 +27,13 @@ from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, Sam
 from opentelemetry.trace import Link, SpanKind, TraceState
 from opentelemetry.util.types import Attributes
 from support import programs
+from support.other_signals import Metrics
 from support.spans import Spans, attributes, ending, in_use
 
 import agentops_otel as ao
 from agentops_otel import shield
 from agentops_otel.runtime import runtime
+from agentops_otel.sessions.recent import Recent
 
 
 @pytest.fixture(autouse=True)
@@ -554,6 +557,81 @@ class TestIdGenerators:
                     spans.tracer.start_span(name).end()
             for name in ("first", "second"):
                 assert attributes(spans.by_name(name))["session.id"] == name
+
+
+class Store:
+    """Raises in one of its methods."""
+
+    def __init__(self, method: str, error: type[Exception]) -> None:
+        self.method, self.error = method, error
+
+    def put(self, session_id: str, carrier: object) -> None:
+        if self.method == "put":
+            raise self.error
+
+    def get(self, session_id: str) -> None:
+        if self.method == "get":
+            raise self.error
+
+
+@pytest.fixture
+def recent(monkeypatch: pytest.MonkeyPatch) -> Recent:
+    recent = Recent(runtime.worker)
+    monkeypatch.setattr(runtime.registry, "recent", recent)
+    return recent
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("method", ["put", "get"])
+def test_session_stores_that_raise_break_nothing(recent: Recent, method: str, error: type[Exception]) -> None:
+    with in_use(Spans()) as spans:
+        ao.configure(store=Store(method, error))
+        live(spans)
+        with ao.session(previous_id="unknown"):
+            ao.record_score("unknown", "helpful", 1)
+        assert len(spans.roots()) == LIVED + 1
+        assert spans.by_name("gen_ai.evaluation.result").parent is None
+
+
+class Instrument:
+    def __init__(self, error: type[Exception]) -> None:
+        self.error = error
+
+    def add(self, *arguments: Any) -> None:
+        raise self.error
+
+    record = add
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("method", ["create_counter", "create_histogram", "create_observable_up_down_counter", "none"])
+def test_meters_that_raise_break_nothing(method: str, error: type[Exception]) -> None:
+    class Hostile(Meter):
+        def _create(self, name: str) -> Any:
+            if name == method:
+                raise error
+            return Instrument(error)
+
+        def create_counter(self, *arguments: Any, **named: Any) -> Any:
+            return self._create("create_counter")
+
+        def create_histogram(self, *arguments: Any, **named: Any) -> Any:
+            return self._create("create_histogram")
+
+        def create_observable_up_down_counter(self, *arguments: Any, **named: Any) -> Any:
+            return self._create("create_observable_up_down_counter")
+
+    class Provider(MeterProvider):
+        def get_meter(self, name: str, *arguments: Any, **named: Any) -> Any:
+            meter = super().get_meter(name)
+            meter.__class__ = Hostile
+            return meter
+
+    measured = Metrics()
+    measured.provider = Provider(shutdown_on_exit=False)
+    with measured.in_use(), in_use(Spans()) as spans:
+        live(spans)
+        assert len(spans.roots()) == LIVED
 
 
 LOGS = """

@@ -8,6 +8,7 @@ unhandled exception, Ctrl-C            `excepthook` remembers it, `at_exit` ends
 SIGTERM, SIGHUP                        `signals`
 ``provider.shutdown()``                `provider_shutdown`
 end of a ``multiprocessing`` child     `multiprocessing_child`
+end of a child of a Celery worker      `celery_child`
 ``os.fork``                            `fork`
 =====================================  =====================================================
 

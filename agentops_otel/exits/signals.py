@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
+from ..sessions.worker import start_thread
+
 WATCHED = tuple(signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
@@ -46,10 +48,9 @@ class Signals:
             if signal.getsignal(number) in (signal.SIG_DFL, self._handle):
                 self._watch(number)
         if self._pipes:
-            listener = threading.Thread(target=self._listen, args=(dict(self._pipes),), name="agentops-otel-signals")
-            listener.daemon = True
+            pipes = dict(self._pipes)
             try:
-                listener.start()
+                start_thread(lambda: self._listen(pipes), "agentops-otel-signals")
             except RuntimeError:  # no thread can be had: the signals kill at once
                 self.disarm()
         return True

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.trace import SpanContext, TraceFlags
 
+from ..sessions.worker import start_thread
 from ..shield import Shield, absorb
 
 PORTION = 256
@@ -66,9 +67,7 @@ class HandingOn:
         if self._thread is None and self._starting.acquire(blocking=False):
             # No thread may be had, by a limit or because the interpreter shuts down: then `settle` does the jobs.
             with contextlib.suppress(RuntimeError):
-                thread = threading.Thread(target=self._run, name="agentops-otel-sampling", daemon=True)
-                thread.start()
-                self._thread = thread
+                self._thread = start_thread(self._run, "agentops-otel-sampling")
             self._starting.release()
 
     def post(self, job: Callable[[], object]) -> None:

@@ -31,13 +31,15 @@ def text(argument: str, value: object) -> str:
 
 
 def identifier(argument: str, value: object) -> str:
-    """An id: printable characters, at most `MAX_ID_LENGTH` of them."""
+    """An id: printable characters, at most `MAX_ID_LENGTH` of them, none of those at its ends a space."""
     text(argument, value)
     assert isinstance(value, str)
     if len(value) > MAX_ID_LENGTH:
         raise ValueError(f"{argument} must not be longer than {MAX_ID_LENGTH} characters, and has {len(value)}")
     if not value.isprintable():
         raise ValueError(f"{argument} must not have control characters: {value!r}")
+    if value != value.strip():  # in the baggage of a request they would get lost
+        raise ValueError(f"{argument} must not begin or end with a space: {value!r}")
     return value
 
 
@@ -134,11 +136,12 @@ def carrier(argument: str, value: Any) -> Mapping[str, str]:
     """Headers by name; not every mapping of headers is a `Mapping`."""
     if isinstance(value, type) or not callable(getattr(value, "items", None)):
         raise TypeError(f"{argument} must be a mapping of headers, not {_kind(value)}")
-    return {
-        name.lower(): item
-        for name, item in value.items()
-        if isinstance(name, str) and isinstance(item, str) and name.lower() in CARRIER_FIELDS
-    }
+    headers: dict[str, str] = {}
+    for name, item in value.items():
+        if isinstance(name, str) and isinstance(item, str) and (field := name.lower()) in CARRIER_FIELDS:
+            # Baggage may come in several headers; two of the others make no sense, and are no longer valid then.
+            headers[field] = f"{headers[field]},{item}" if field in headers else item
+    return headers
 
 
 def _kind(value: object) -> str:

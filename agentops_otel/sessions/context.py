@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import baggage, context, trace
 
-from .record import Record
+from .record import JOINED, Record
 
 if TYPE_CHECKING:
     from .handle import Session
@@ -23,10 +23,13 @@ BAGGAGE_KEY = next(iter(baggage.set_baggage("", "", context.Context())))
 
 
 def restore(record: Record) -> None:
-    """Makes current what was current before the session, if the session still is current here."""
+    """Makes current what was current before the session, if the session still is current here.
+
+    One that was joined stays current until its block is left: nothing else here ends it.
+    """
     # Not by a token: the end may come in another thread or task than the start, where a token is refused, and a
     # handle that kept one would keep the context of its start alive, and so every session that was open then.
-    if context.get_current().get(SPAN_KEY) is record:
+    if context.get_current().get(SPAN_KEY) is record and record.owner != JOINED:
         outer = live_outer(record.outer)
         context.attach(trace.set_span_in_context(outer if outer is not None else trace.INVALID_SPAN))
 

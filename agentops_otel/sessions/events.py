@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from time import time_ns
 from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.util.types import AttributeValue
 
-from .. import semconv
+from .. import clock, semconv
 from .record import Record
 from .sdk_spans import attributes_of
 from .state import Ending, EndState
@@ -33,7 +32,7 @@ def emit(
     severity = SeverityNumber.ERROR if is_error else SeverityNumber.INFO
     provider.get_logger(semconv.SCOPE).emit(
         LogRecord(
-            timestamp=time if time is not None else time_ns(),
+            timestamp=time if time is not None else clock.time_ns(),
             severity_number=severity,
             severity_text=severity.name,
             event_name=name,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import baggage, context
 
-from .carrier import joined
-from .context import SPAN_KEY, detach_quietly
+from .carrier import joined, without_ids
+from .context import BAGGAGE_KEY, SPAN_KEY, detach_quietly
 from .handle import Session
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ class Joining:
     threads and tasks too, not by two at the same time.
     """
 
-    __slots__ = ("_outside", "_record", "_registry", "_token")
+    __slots__ = ("_outside", "_record", "_registry", "_tokens")
 
     def __init__(self, registry: Registry, carrier: Mapping[str, str]) -> None:
         self._registry = registry
         self._record, self._outside = joined(carrier)
-        self._token: Token[context.Context] | None = None
+        self._tokens: list[Token[context.Context]] = []
         if self._record is None:
             _logger.debug("this carrier is of no session; nothing is joined")
 
@@ -40,20 +40,23 @@ class Joining:
         record = self._record
         if record is None:
             return None
-        inside = context.get_current()
-        for name, value in baggage.get_all(self._outside).items():
-            inside = baggage.set_baggage(name, value, inside)
+        here = without_ids(context.get_current())
         if record.live_context.is_valid:
-            inside = context.Context({**inside, SPAN_KEY: record})
-        self._token = context.attach(inside)
-        return Session(self._registry, record)
+            # The ids are those of the record. In the baggage they would also reach spans of other traces, which a
+            # request without a session may start in this context.
+            here = {**here, SPAN_KEY: record}
+            outside = without_ids(self._outside)
+        else:
+            outside = self._outside
+        entries = {**baggage.get_all(context.Context(here)), **baggage.get_all(outside)}
+        self._tokens.append(context.attach(context.Context({**here, BAGGAGE_KEY: entries})))
+        return self._registry.handle_of(self._registry.at_home(record)) or Session(self._registry, record)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        token, self._token = self._token, None
-        if token is not None:
-            detach_quietly(token)
+        if self._tokens:
+            detach_quietly(self._tokens.pop())
 
     async def __aenter__(self) -> Session | None:
         return self.__enter__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from typing import Any
 
@@ -23,10 +24,17 @@ class OtherSignals:
         self._logs: Any = None
         self._metrics: Any = None
         self._has_processor: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._attaching = threading.RLock()
 
     def look(self) -> bool:
         """Attaches to what is new; true if something was."""
         logs, metrics = logger_provider(), meter_provider()
+        if logs is self._logs and metrics is self._metrics:
+            return False
+        with self._attaching:  # the first sessions of two threads are told of, and each provider is attached to once
+            return self._attach(logs, metrics)
+
+    def _attach(self, logs: Any, metrics: Any) -> bool:
         if logs is self._logs and metrics is self._metrics:
             return False
         observers: list[Observer] = []
@@ -39,6 +47,10 @@ class OtherSignals:
         self._logs, self._metrics = logs, metrics
         self._registry.observers = tuple(observers)
         return True
+
+    def in_child_after_fork(self) -> None:
+        """A thread that is not in the child may have held the lock."""
+        self._attaching = threading.RLock()
 
     def providers(self) -> list[Any]:
         """Those there are, to be flushed."""

@@ -6,6 +6,7 @@ not made, and a span context is taken apart as the tuple that it is (its propert
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry.context import Context, get_current
@@ -21,7 +22,7 @@ from .record import Record
 from .registry import Registry
 from .sdk_spans import attributes_of, stamp
 from .state import PROVIDER_SHUTDOWN
-from .totals import Totals
+from .totals import totals_of
 
 _CONVERSATION_ID = semconv.GEN_AI_CONVERSATION_ID
 _OPERATION = semconv.GEN_AI_OPERATION_NAME
@@ -63,11 +64,11 @@ class TrackingProcessor(SpanProcessor):
                 self._registry.attend_soon(trace_id)
             attributes = stamp(span, record.session_id, record.ids)
             if _CONVERSATION_ID in attributes and _CONVERSATION_ID not in record.ids:
-                self._registry.learn(record, attributes[_CONVERSATION_ID])
+                self._learn(record, attributes)
             if record.limits is not None:
                 record.limits.touch()
             if not record.is_open:
-                self._registry.span_started_late(record)
+                self._registry.span_started_late(record, span_id)
         except Exception as error:  # noqa: BLE001
             absorb("seeing a span start", error)
 
@@ -85,16 +86,15 @@ class TrackingProcessor(SpanProcessor):
                 return
             attributes = attributes_of(span)
             if _CONVERSATION_ID in attributes and _CONVERSATION_ID not in record.ids:
-                self._registry.learn(record, attributes[_CONVERSATION_ID])
+                self._learn(record, attributes)
             if (
                 record.totals is not None
                 or _OPERATION in attributes
                 or (span.status is not _NO_STATUS and span.status.status_code is _ERROR)
                 or _OPENINFERENCE_KIND in attributes
             ):
-                if record.totals is None:
-                    record.totals = Totals()
-                if record.totals.add(span, attributes) and trace_id not in self._fresh:
+                totals = record.totals or totals_of(record)
+                if totals.add(span, attributes, spans) and trace_id not in self._fresh:
                     self._registry.attend_soon(trace_id)
             if record.limits is not None:
                 record.limits.touch()
@@ -122,6 +122,10 @@ class TrackingProcessor(SpanProcessor):
         if record is not None:
             record.lasting_context = record.live_context = span.context
         return record
+
+    def _learn(self, record: Record, attributes: Mapping[str, Any]) -> None:
+        # Not the user: a span may be about somebody else.
+        self._registry.learn(record, {_CONVERSATION_ID: attributes[_CONVERSATION_ID]})
 
     def shutdown(self) -> None:
         # An explicit shutdown of the provider has a hook of its own; this one is in time only where the processor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from threading import Event
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from opentelemetry import trace
@@ -29,7 +30,7 @@ class SessionStore(Protocol):
     """Where processes share what is known of sessions, so that one can continue the session of another.
 
     Implement it on what your processes share (a database, a cache); `configure` takes it. A carrier is a small
-    dict of strings. Neither method may rely on a thread; one that raises costs a line on the log.
+    dict of strings. Both methods may be called by any thread; one that raises costs a line on the log.
     """
 
     def put(self, session_id: str, carrier: Mapping[str, str]) -> object:
@@ -55,19 +56,30 @@ class Recent:
     """The latest sessions of this process, and by the user's store those of others. Thread-safe."""
 
     def __init__(self, worker: Worker) -> None:
-        self._worker = worker
         self._known: OrderedDict[str, tuple[trace.SpanContext, Mapping[str, str]]] = OrderedDict()
         self.store: SessionStore | None = None
+        self._storing = worker
+        self._to_store: OrderedDict[str, Record] = OrderedDict()
+
+    def started(self, record: Record) -> None:
+        """A session has started."""
+        if self.store is not None and self._storing.is_needed:
+            self._storing.ensure()
+        self.remember(record)
 
     def remember(self, record: Record) -> None:
-        """A session has started, or more is known of it now."""
+        """A session has started, or more is known of it now. Safe in finalizers."""
         known = self._known
+        known.pop(record.session_id, None)  # an id that is used again is a recent one
         known[record.session_id] = record.lasting_context, record.ids
         if len(known) > REMEMBERED:
             known.popitem(last=False)
         if self.store is not None:
-            # Not here: the store may be on the network, and a start does not wait for that.
-            self._worker.post(self._put, self.store, record.session_id, carrier_of(record, around=Context()))
+            self._to_store[record.session_id] = record
+            if len(self._to_store) > REMEMBERED:  # the store hangs
+                self._to_store.popitem(last=False)
+            else:
+                self._storing.post(self._put_next)
 
     def find(self, session_id: str) -> Known:
         """What is known of a session; no more than its id if nothing is."""
@@ -82,9 +94,26 @@ class Recent:
                     stored = known_by(arguments.carrier("carrier", carrier))
         return stored if stored is not None and stored.session_id == session_id else Known(session_id)
 
-    def _put(self, store: SessionStore, session_id: str, carrier: Mapping[str, str]) -> None:
+    def settle(self, timeout: float) -> None:
+        """Waits until the store knows of all sessions that have started, at most ``timeout`` seconds."""
+        if self._storing.is_alive:
+            done = Event()
+            self._storing.post(done.set)
+            done.wait(timeout)
+
+    def in_child_after_fork(self) -> None:
+        """What is not stored yet the parent stores."""
+        self._to_store.clear()
+        self._storing.in_child_after_fork()
+
+    def _put_next(self) -> None:
+        try:
+            session_id, record = self._to_store.popitem(last=False)
+        except KeyError:  # more was said of a session before it was stored
+            return
         with _STORING:
-            store.put(session_id, carrier)
+            if self.store is not None:
+                self.store.put(session_id, carrier_of(record, around=Context()))
 
 
 def known_by(carrier: Mapping[str, str]) -> Known | None:

@@ -12,6 +12,7 @@ from opentelemetry import trace
 from opentelemetry.trace.status import Status, StatusCode
 from opentelemetry.util import types
 
+from .. import semconv
 from .state import Ending, EndReason, EndState
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ NO_IDS: Mapping[str, str] = MappingProxyType({})
 
 JOINED = 0
 """Owner of a session that lives in another process, of which only the ids came here."""
+
+_LEARNED = frozenset({semconv.GEN_AI_CONVERSATION_ID, semconv.USER_ID})
+"""Attributes that, said of the session, are true of its spans."""
 
 _process = os.getpid()
 """The pid, cached: one shared int in every record."""
@@ -163,10 +167,12 @@ class Record(trace.Span):
             self.source.registry.end(self, Ending(EndState.SUCCESS, EndReason.COMPLETED, time=end_time))
 
     def set_attribute(self, key: str, value: types.AttributeValue) -> None:
-        self._root.set_attribute(key, value)
+        self.set_attributes({key: value})
 
     def set_attributes(self, attributes: Mapping[str, types.AttributeValue]) -> None:
         self._root.set_attributes(attributes)
+        if self.is_open and self.source is not None and _LEARNED & attributes.keys():
+            self.source.registry.learn(self, attributes)
 
     def add_event(self, name: str, attributes: types.Attributes = None, timestamp: int | None = None) -> None:
         self._root.add_event(name, attributes, timestamp)

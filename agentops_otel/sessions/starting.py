@@ -16,6 +16,7 @@ from opentelemetry.util.types import AttributeValue
 from .. import semconv
 from ..shield import absorb, encodable
 from . import arguments, ids
+from .carrier import ids_in
 from .context import SPAN_KEY, live_outer
 from .handle import Session
 from .limits import Limits
@@ -62,7 +63,7 @@ class Plan(NamedTuple):
         said = {} if attributes is None else arguments.attributes("attributes", attributes)
         if tags != ():
             said[semconv.TAGS] = arguments.tags("tags", tags)
-        ids: dict[str, str] = {}
+        ids = ids_in(said)
         if conversation_id is not None:
             ids[semconv.GEN_AI_CONVERSATION_ID] = arguments.identifier("conversation_id", conversation_id)
         if user_id is not None:
@@ -128,7 +129,7 @@ def start(
     if not record.lasting_context.is_valid:
         return handle, None  # no SDK, or a sampler, id generator or span processor of the user that raised
     registry.opened(record, handle, of_block=of_block)
-    registry.recent.remember(record)
+    registry.recent.started(record)
     if plan.idle_timeout is not None or plan.max_duration is not None:
         record.limits = Limits(plan.idle_timeout, plan.max_duration)
         registry.watch_time(record)
@@ -180,8 +181,9 @@ def _location(module: str, code: CodeType, line: int) -> Mapping[str, AttributeV
 def location_of(function: Callable[..., object]) -> dict[str, AttributeValue]:
     """``code.*`` of a decorated function."""
     code = getattr(function, "__code__", None)
+    module = getattr(function, "__module__", None) or "?"  # methods of built-in classes have none
     attributes: dict[str, AttributeValue] = {
-        semconv.CODE_FUNCTION_NAME: encodable(f"{function.__module__}.{getattr(function, '__qualname__', '?')}"),
+        semconv.CODE_FUNCTION_NAME: encodable(f"{module}.{getattr(function, '__qualname__', '?')}"),
     }
     if isinstance(code, CodeType):
         attributes[semconv.CODE_FILE_PATH] = code.co_filename

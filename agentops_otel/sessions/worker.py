@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import contextvars
 import heapq
 import queue
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
+from .. import clock
 from ..shield import Shield
 
 _SHIELD = Shield("working in the background", on_own_thread=True)
 
 Job = Callable[..., object]
+
+
+def start_thread(job: Callable[[], object], name: str) -> threading.Thread:
+    """Starts a daemon thread of this package; RuntimeError where none can be had.
+
+    In an empty context: one that is started in a session would belong to it, for good.
+    """
+    thread = threading.Thread(target=job, name=name, daemon=True)
+    contextvars.Context().run(thread.start)
+    return thread
 
 
 class Timer:
@@ -55,7 +66,7 @@ class Worker:
         self._jobs.put((job, arguments))
 
     def post_at(self, when: float, job: Callable[[], object]) -> Timer:
-        """Has the worker call ``job()`` at ``when``, in seconds of the monotonic clock, unless cancelled."""
+        """Has the worker call ``job()`` at ``when``, in seconds of `clock.monotonic`, unless cancelled."""
         timer = Timer(when, job)
         self.post(self._add_timer, timer)
         return timer
@@ -71,9 +82,7 @@ class Worker:
         if self._thread is None and self._starting.acquire(blocking=False):
             try:
                 if self._thread is None:
-                    thread = threading.Thread(target=self._run, name="agentops-otel", daemon=True)
-                    thread.start()
-                    self._thread = thread
+                    self._thread = start_thread(self._run, "agentops-otel")
                     self.is_needed = False
             except RuntimeError:
                 # No thread can be had (a limit, or the interpreter is shutting down): `settle` at the exit does
@@ -119,13 +128,26 @@ class Worker:
                 done.set()
 
         try:
-            threading.Thread(target=run, name="agentops-otel-flush", daemon=True).start()
+            start_thread(run, "agentops-otel-flush")
         except RuntimeError:
             if not self.is_alive or threading.current_thread() is self._thread:
                 run()
             else:
                 self.post(run)
         return done
+
+    def next_timer(self) -> float | None:
+        """When the next timer is due; None without one."""
+        first = self._timers[:1]  # a copy: between a look at the length and one at the first the thread may take it
+        return first[0].when if first else None
+
+    def fire_timers(self) -> None:
+        """Does what is due; for the worker's thread."""
+        while self._timers and self._timers[0].when <= clock.monotonic():
+            job = heapq.heappop(self._timers).job
+            if job is not None:
+                with _SHIELD:
+                    job()
 
     def in_child_after_fork(self) -> None:
         """The thread is not in the child, and the queue may have been locked by it for ever."""
@@ -134,7 +156,7 @@ class Worker:
     def _run(self) -> None:
         while True:
             if not self._do_next(block=True):
-                self._fire_timers()
+                self.fire_timers()
 
     def _do_next(self, *, block: bool) -> bool:
         try:
@@ -157,11 +179,4 @@ class Worker:
         heapq.heappush(self._timers, timer)
 
     def _until_next_timer(self) -> float | None:
-        return max(0.0, self._timers[0].when - time.monotonic()) if self._timers else None
-
-    def _fire_timers(self) -> None:
-        while self._timers and self._timers[0].when <= time.monotonic():
-            job = heapq.heappop(self._timers).job
-            if job is not None:
-                with _SHIELD:
-                    job()
+        return max(0.0, self._timers[0].when - clock.monotonic()) if self._timers else None

@@ -41,4 +41,5 @@ for thread in threads:
 for thread in threads:
     thread.join()
 gc.set_threshold(700, 10, 10)
+ao.flush(10)  # a collection that another thread is at would make the next one do nothing
 gc.collect()

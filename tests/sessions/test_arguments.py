@@ -18,7 +18,7 @@ from support.spans import Spans, attributes
 
 import agentops_otel as ao
 from agentops_otel.runtime import runtime
-from agentops_otel.sessions.arguments import MAX_ID_LENGTH
+from agentops_otel.sessions.arguments import CARRIER_FIELDS, MAX_ID_LENGTH
 
 HUGE = 10**400
 """No float holds it."""
@@ -29,9 +29,21 @@ def short(value: object) -> str | None:
     return f"long-{type(value).__name__}" if isinstance(value, (int, str)) and len(str(value)) > 40 else None
 
 
+class Store:
+    """Knows nothing."""
+
+    def put(self, session_id: str, carrier: object) -> None:
+        pass
+
+    def get(self, session_id: str) -> None:
+        pass
+
+
 class Model(str, Enum):
     SMALL = "small"
 
+
+TRACEPARENT = f"00-{1:032x}-{2:016x}-01"
 
 NOT_TEXT: list[Any] = [0, 1.5, True, b"bytes", ["a"], object()]
 NOT_IDS: list[tuple[Any, type[Exception]]] = [
@@ -40,6 +52,8 @@ NOT_IDS: list[tuple[Any, type[Exception]]] = [
     ("x" * (MAX_ID_LENGTH + 1), ValueError),
     ("line\nbreak", ValueError),
     ("nul\0", ValueError),
+    (" before", ValueError),
+    ("after ", ValueError),
     ("half of a pair \ud83d", ValueError),
 ]
 NOT_TAGS: list[tuple[Any, type[Exception]]] = [
@@ -82,6 +96,9 @@ OF_A_SESSION: list[tuple[str, Any, type[Exception]]] = [
     *(("name", value, TypeError) for value in NOT_TEXT),
     ("name", "", ValueError),
     *((name, *wrong) for name in ("id", "conversation_id", "user_id", "previous_id") for wrong in NOT_IDS),
+    ("previous_id", {}, ValueError),
+    ("previous_id", {"traceparent": TRACEPARENT}, ValueError),
+    ("previous_id", {"baggage": "session.id=%00"}, ValueError),
     *(("tags", *wrong) for wrong in NOT_TAGS),
     *(("attributes", *wrong) for wrong in NOT_ATTRIBUTES),
     *((name, *wrong) for name in ("idle_timeout", "max_duration") for wrong in NOT_LIMITS),
@@ -365,6 +382,10 @@ def test_record_exception_refuses_what_is_none(session: ao.Session, wrong: Any) 
         ("value", lambda session, value: session.set_attribute("key", value)),
         ("tags", lambda session, value: session.add_tags(value)),
         ("exception", lambda session, value: session.record_exception(value)),
+        ("name", lambda session, value: session.record_score(value, 1)),
+        ("value", lambda session, value: session.record_score("n", value)),
+        ("label", lambda session, value: session.record_score("n", 1, label=value)),
+        ("explanation", lambda session, value: session.record_score("n", 1, explanation=value)),
         ("state", lambda session, value: session.end(state=value)),
         ("reason", lambda session, value: session.end(reason=value)),
         ("flush", lambda session, value: session.end(flush=value, timeout=0)),
@@ -395,6 +416,62 @@ def test_a_session_that_has_ended_takes_anything_in_silence(spans: Spans) -> Non
     with session.attach(), session:
         pass
     assert "k" not in attributes(spans.root())
+
+
+# -- scores --
+
+NOT_SCORES: list[tuple[str, Any, type[Exception]]] = [
+    *(("name", value, TypeError) for value in [*NOT_TEXT, None]),
+    ("name", "", ValueError),
+    *(("value", value, TypeError) for value in ("1", b"1", [1], 1j, object())),
+    *(("value", value, ValueError) for value in (math.nan, math.inf, -math.inf, HUGE, -HUGE)),
+    *((name, value, TypeError) for name in ("label", "explanation") for value in NOT_TEXT),
+    *((name, "", ValueError) for name in ("label", "explanation")),
+]
+
+
+@pytest.mark.parametrize(("argument", "value", "error"), NOT_SCORES, ids=short)
+def test_record_score_refuses_and_writes_nothing(
+    spans: Spans, session: ao.Session, argument: str, value: Any, error: type[Exception]
+) -> None:
+    good: dict[str, Any] = {"name": "helpful", "value": 1}
+    with pytest.raises(error, match=naming(argument)):
+        session.record_score(**good | {argument: value})
+    with pytest.raises(error, match=naming(argument)):
+        ao.record_score("unknown", **good | {argument: value})
+    session.end()
+    assert [(span.name, span.events) for span in spans.all()] == [("session of this test", ())]
+
+
+@pytest.mark.parametrize("arguments", [{}, {"explanation": "why"}])
+def test_record_score_needs_a_value_or_a_label(session: ao.Session, arguments: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="value must be a number where no label is given"):
+        session.record_score("helpful", **arguments)
+    with pytest.raises(ValueError, match="value must be a number where no label is given"):
+        ao.record_score("s", "helpful", **arguments)
+
+
+@pytest.mark.parametrize(("value", "error"), [*NOT_IDS, (None, TypeError)], ids=short)
+def test_record_score_refuses_what_is_no_id(value: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=naming("session_id")):
+        ao.record_score(value, "helpful", 1)
+
+
+# -- carriers --
+
+
+@pytest.mark.parametrize(
+    "wrong", [None, 1, "traceparent", b"bytes", [], [("traceparent", TRACEPARENT)], dict, object()]
+)
+def test_join_session_refuses_what_is_no_mapping(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=naming("carrier")):
+        ao.join_session(wrong)
+
+
+@given(carrier=st.dictionaries(st.one_of(st.sampled_from([*CARRIER_FIELDS, None, 1, b"baggage"]), st.text()), OBJECTS))
+def test_join_session_takes_a_mapping_of_anything(carrier: dict[Any, Any]) -> None:
+    with ao.join_session(carrier) as session:
+        assert session is None
 
 
 # -- the module --
@@ -436,16 +513,26 @@ def test_flush_takes_any_time(spans: Spans, timeout: float) -> None:
         *(("tracer_provider", value, TypeError) for value in (1, "provider", object(), TracerProvider)),
         *(("signals", value, TypeError) for value in (0, 1, "true", object())),
         *(("exit_timeout", *wrong) for wrong in NOT_SECONDS),
+        *(("propagation", value, TypeError) for value in (0, 1, "true", object())),
+        *(("store", value, TypeError) for value in (1, "store", {}, object(), dict)),
+        *(("redact", value, TypeError) for value in (1, "redact", object())),
     ],
     ids=short,
 )
 def test_configure_refuses_and_changes_nothing(spans: Spans, argument: str, value: Any, error: type[Exception]) -> None:
     settings, provider = runtime.settings, runtime.provider()
-    good: dict[str, Any] = {"signals": not settings.signals, "exit_timeout": 17, "tracer_provider": TracerProvider()}
+    good: dict[str, Any] = {
+        "signals": not settings.signals,
+        "exit_timeout": 17,
+        "tracer_provider": TracerProvider(),
+        "propagation": not settings.propagation,
+        "store": Store(),
+    }
     with pytest.raises(error, match=naming(argument)):
         ao.configure(**good | {argument: value})
     assert runtime.settings == settings
     assert runtime.provider() is provider
+    assert runtime.registry.recent.store is None
 
 
 @pytest.mark.parametrize("exit_timeout", [0, 0.0, 3, 2.5, 1e9])

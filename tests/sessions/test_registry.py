@@ -18,6 +18,7 @@ from support.spans import Spans, attributes, ending, in_use
 
 import agentops_otel as ao
 from agentops_otel.runtime import runtime
+from agentops_otel.testing import CapturedSessions, SessionClock, assert_session
 
 
 class Ended(SpanProcessor):
@@ -283,25 +284,44 @@ class TestProviderShutdown:
 
 class TestTimeLimits:
     @pytest.mark.parametrize("argument", ["max_duration", "idle_timeout"])
-    def test_end_the_session(self, argument: str) -> None:
-        ended = Ended("session")
-        with in_use(Spans(after=[ended])) as spans:
-            session = ao.start_session(**{argument: 0.01})  # type: ignore[arg-type]
-            child = spans.tracer.start_span("child")
-            assert ended.event.wait(30)
-            assert ending(spans.root()) == ("unknown", "timeout", "UNSET")
-            assert attributes(spans.by_name("child"))["agentops.session.end_reason"] == "timeout"
-            assert not session.is_open
-            assert not child.is_recording()
+    def test_end_the_session(
+        self, argument: str, captured_sessions: CapturedSessions, session_clock: SessionClock
+    ) -> None:
+        session = ao.start_session(**{argument: 60})  # type: ignore[arg-type]
+        child = trace.get_tracer("tests").start_span("child")
+        session_clock.advance(59.9)
+        assert session.is_open
+        session_clock.advance(3600)
+        ended = assert_session(captured_sessions, state="unknown", reason="timeout", spans=["child"])
+        assert (ended.duration, ended.root.status) == (60, "UNSET")
+        assert ended.span("child").attributes["agentops.session.end_reason"] == "timeout"
+        assert not session.is_open
+        assert not child.is_recording()
 
-    def test_activity_does_not_hold_up_the_end_of_max_duration(self) -> None:
-        ended = Ended("session")
-        with in_use(Spans(after=[ended])) as spans:
-            session = ao.start_session(max_duration=0.05, idle_timeout=3600)
-            while not ended.event.is_set():
-                spans.tracer.start_span("child").end()
-            assert ending(spans.root()) == ("unknown", "timeout", "UNSET")
-            assert not session.is_open
+    def test_activity_holds_up_the_end_of_idle_timeout_only(
+        self, captured_sessions: CapturedSessions, session_clock: SessionClock
+    ) -> None:
+        session = ao.start_session(max_duration=60, idle_timeout=2)
+        for _ in range(59):
+            session_clock.advance(1)
+            trace.get_tracer("tests").start_span("child").end()
+        assert session.is_open
+        session_clock.advance(1)
+        assert not session.is_open
+        assert captured_sessions.only().duration == 60
+
+    def test_idleness_begins_anew_with_each_span_that_starts_or_ends(
+        self, captured_sessions: CapturedSessions, session_clock: SessionClock
+    ) -> None:
+        session = ao.start_session(idle_timeout=0.3)
+        session_clock.advance(0.2)
+        child = trace.get_tracer("tests").start_span("child")
+        session_clock.advance(0.2)
+        child.end()
+        session_clock.advance(0.2)
+        assert session.is_open
+        session_clock.advance(0.1)
+        assert captured_sessions.only().duration == 0.7
 
     def test_many_sessions_that_end_long_before_their_limit_leave_nothing(self, spans: Spans) -> None:
         for _ in range(1000):

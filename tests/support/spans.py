@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from opentelemetry import context, trace
+from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 import agentops_otel as ao
 from agentops_otel import semconv
 from agentops_otel.runtime import runtime
+from agentops_otel.testing.isolation import isolated, settle
 
 
 class Spans:
@@ -39,7 +40,7 @@ class Spans:
 
     def all(self) -> list[ReadableSpan]:
         """Everything that arrived, after what was dropped so far has been noticed."""
-        runtime.worker.settle(10)
+        settle()
         return list(self.exporter.get_finished_spans())
 
     def roots(self) -> list[ReadableSpan]:
@@ -64,33 +65,23 @@ class Spans:
         return [span.name for span in self.all()]
 
     def clear(self) -> None:
-        runtime.worker.settle(10)
+        settle()
         self.exporter.clear()
 
 
 @contextmanager
 def in_use(spans: Spans, choose: Callable[[trace.TracerProvider], object] | None = None) -> Iterator[Spans]:
     """Has sessions started with the provider of ``spans``; at the end no session may be open, and all is undone."""
-    chosen = runtime._provider
-    settings = runtime.settings
-    nothing_current = context.attach(context.Context())
-    (choose or (lambda provider: ao.configure(tracer_provider=provider)))(spans.provider)
-    try:
+    with isolated(lambda: (choose or _configure)(spans.provider)):
         yield spans
-        runtime.worker.settle(10)
+        settle()
         assert runtime.registry.open_records() == []
         assert ao.open_sessions() == []
         assert not trace.get_current_span().get_span_context().is_valid
-    finally:
-        context.detach(nothing_current)
-        ao.end_all_sessions()
-        runtime.release()
-        runtime._provider = chosen
-        runtime.settings = settings
-        # What a test that failed has broken must not fail the others.
-        runtime.registry._ending.clear()
-        if not runtime.worker.is_alive:
-            runtime.worker.in_child_after_fork()
+
+
+def _configure(provider: trace.TracerProvider) -> None:
+    ao.configure(tracer_provider=provider)
 
 
 def attributes(span: ReadableSpan) -> Mapping[str, Any]:
