@@ -15,6 +15,8 @@ from support.spans import Spans, in_use
 
 from agentops_otel import shield
 
+pytest_plugins = ["agentops_otel.testing.plugin"]
+
 # A shell starts what it runs in the background with these ignored, and every program would inherit that.
 for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
     if signal.getsignal(_number) is signal.SIG_IGN:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 _random = random.Random()
 """Our own generator: a program that seeds the global one must not get the same ids in every run. Not `os.urandom`,
 which gives up the GIL and, beside a busy thread, waits milliseconds to get it back."""
 
 
-def new_id() -> str:
+def _random_id() -> str:
     """A random id of 128 bits, as 32 hex digits."""
     return f"{_random.getrandbits(128):032x}"
+
+
+new_id: Callable[[], str] = _random_id
+"""Gives the id of a session that is given none. `agentops_otel.testing` puts another function here."""
 
 
 def in_child_after_fork() -> None:

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from time import time_ns
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 
+from .. import clock
 from .record import Record
 from .worker import Worker
 
 if TYPE_CHECKING:
     from .handle import Session
+
+_LONGEST_END = 15.0
+"""Seconds that span processors before ours may take for the end of one span."""
 
 
 class SpanWatch(weakref.ref[trace.Span]):
@@ -26,9 +30,10 @@ class SpanWatch(weakref.ref[trace.Span]):
     A plain weak reference, because it costs a tenth of a `weakref.finalize`.
     """
 
-    __slots__ = ("is_ending", "kind", "record", "span_id", "state")
+    __slots__ = ("ending_since", "kind", "record", "span_id", "state")
 
-    is_ending: bool
+    ending_since: float | None
+    """When it was first seen to have ended, in seconds of the monotonic clock."""
     kind: type[trace.Span]
     record: Record
     span_id: int
@@ -91,11 +96,15 @@ class LeakGuard:
                 watch, span = self._watch(held, span_id, record), held
                 spans[span_id] = watch
             if span is not None and not span.is_recording():
-                # It is ending right now, and the processor is about to be told; or it was told before the watch was
-                # put there, and the watch has to go. Next time that is known.
-                if watch.is_ending:
+                # It is ending right now, and the processor is about to be told, as soon as others before it are done,
+                # which may be exporting; or it was told before the watch was put there, and the watch has to go. In a
+                # while that is known.
+                if watch.ending_since is None:
+                    watch.ending_since = monotonic()
+                if monotonic() - watch.ending_since > _LONGEST_END:
                     spans.pop(span_id, None)
-                watch.is_ending = again = True
+                else:
+                    again = True
             del held, span  # if nobody else holds it, it dies here, and is found
         return again
 
@@ -105,12 +114,12 @@ class LeakGuard:
         watch.state = span.__dict__
         watch.span_id = span_id
         watch.record = record
-        watch.is_ending = False
+        watch.ending_since = None
         return watch
 
     def _handle_finalized(self, record: Record) -> None:
         record.live_context = trace.INVALID_SPAN_CONTEXT  # no context adopts children for it any more
-        self._worker.post(self._handle_died, record, time_ns())
+        self._worker.post(self._handle_died, record, clock.time_ns())
 
     def _span_finalized(self, watch: weakref.ref[trace.Span]) -> None:
-        self._worker.post(self._span_died, watch, time_ns())
+        self._worker.post(self._span_died, watch, clock.time_ns())

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
+
+from .. import clock
 
 if TYPE_CHECKING:
     from .worker import Timer
 
 
 class Limits:
-    """When a session is over by the clock. Times are seconds of the monotonic clock."""
+    """When a session is over by the clock. Times are seconds of `clock.monotonic`."""
 
     __slots__ = ("_idle", "_last_activity", "_latest", "timer")
 
     def __init__(self, idle_timeout: float | None, max_duration: float | None) -> None:
-        now = time.monotonic()
+        now = clock.monotonic()
         self._idle = idle_timeout
         self._latest = None if max_duration is None else now + max_duration
         self._last_activity = now
@@ -23,7 +24,7 @@ class Limits:
 
     def touch(self) -> None:
         """Something happened in the session."""
-        self._last_activity = time.monotonic()
+        self._last_activity = clock.monotonic()
 
     def deadline(self) -> float:
         """The time at which, as far as is known now, the session is over."""

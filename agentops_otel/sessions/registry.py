@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
-from collections.abc import Callable
-from time import time_ns
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry import context, trace
 
-from .. import semconv
-from ..shield import Shield, encodable
+from .. import clock
+from ..shield import Shield
 from . import ending as ends
-from .arguments import MAX_ID_LENGTH
+from .carrier import ids_in
 from .context import SPAN_KEY
 from .handle import Session
 from .leak_guard import LeakGuard, SpanWatch
@@ -52,7 +51,8 @@ class Registry:
         self.worker = worker
         self.guard = LeakGuard(worker, self._handle_died, self._span_died)
         self.observers: tuple[Observer, ...] = ()
-        self.recent = Recent(worker)
+        # With a worker of its own: a store may be slow, or hang, and what is dropped must end all the same.
+        self.recent = Recent(Worker())
         self.tracer: Callable[[], trace.Tracer | None] = lambda: None
         """Starts spans where sessions are started."""
         self.flush: Callable[[float], bool] = lambda timeout: True
@@ -79,12 +79,16 @@ class Registry:
         if span is None:
             return None
         if type(span) is Record:
-            return span if span.live_context.is_valid else None
+            return self.at_home(span) if span.live_context.is_valid else None
         return self.find(span.get_span_context().trace_id)
 
     def find(self, trace_id: int) -> Record | None:
         """The session that a span of this trace belongs to."""
         return self._open.get(trace_id) or self._over.get(trace_id)
+
+    def at_home(self, record: Record) -> Record:
+        """The session itself, if a carrier of it came back to the process in which it is open; else ``record``."""
+        return self._open.get(record.trace_id, record) if record.owner == JOINED else record
 
     def lookups(self) -> tuple[Callable[[int], Record | None], Callable[[int], Record | None]]:
         """Look-ups of open sessions, and of others that still have spans here, for the path of every span."""
@@ -141,11 +145,16 @@ class Registry:
 
     # -- spans in sessions --
 
-    def learn(self, record: Record, conversation_id: object) -> None:
-        """A span says of which conversation the session is a part; frameworks often say so when a span ends."""
-        if isinstance(conversation_id, str) and 0 < len(conversation_id) <= MAX_ID_LENGTH:
-            record.ids = {**record.ids, semconv.GEN_AI_CONVERSATION_ID: encodable(conversation_id)}
-            self.recent.remember(record)
+    def learn(self, record: Record, attributes: Mapping[str, object]) -> None:
+        """Attributes say of which conversation or user the session is; what was known before stays.
+
+        Frameworks often say so when a span ends, which a finalizer may do: nothing here may take a lock.
+        """
+        learned = {name: value for name, value in ids_in(attributes).items() if name not in record.ids}
+        if learned:
+            record.ids = {**record.ids, **learned}
+            if record.owner != JOINED:  # its process knows the root of it, this one may not
+                self.recent.remember(record)
             self.attend_soon(record.trace_id)  # for the root
 
     def attend_soon(self, trace_id: int) -> None:
@@ -158,7 +167,7 @@ class Registry:
         self.fresh.add(trace_id)
         if not self._is_attending:
             self._is_attending = True
-            self.worker.post_at(time.monotonic() + ATTEND, self.attend)
+            self.worker.post_at(clock.monotonic() + ATTEND, self.attend)
 
     def attend(self) -> None:
         """Looks after the sessions that `attend_soon` was called for, now."""
@@ -180,9 +189,13 @@ class Registry:
                 if known and record.is_open and root is not None and root.is_recording():
                     root.set_attributes(known)
 
-    def span_started_late(self, record: Record) -> None:
-        """A span started in a session that is over, or that belongs to the parent process."""
-        self._over.setdefault(record.trace_id, record)  # it may have been forgotten since the span looked for it
+    def span_started_late(self, record: Record, span_id: int) -> None:
+        """A span started in a session that is over, or that belongs to another process."""
+        # It may have been forgotten since the span looked for it; or another thread has joined it at the same time,
+        # with a record of its own.
+        while (kept := self._over.setdefault(record.trace_id, record)) is not record and record.spans:
+            kept.first_span()[span_id] = record.spans.pop(span_id)
+            record = kept
         if not record.is_owned:
             self.worker.ensure()
 
@@ -190,7 +203,7 @@ class Registry:
         """Code that got hold of the root span itself ended it: all that is left is to know it."""
         if self.claim(record):
             self.guard.unwatch(record)
-            self.worker.post(self._written, record, COMPLETED, span.end_time or time_ns())
+            self.worker.post(self._written, record, COMPLETED, span.end_time or clock.time_ns())
 
     def forget_if_done(self, record: Record) -> None:
         """Lets go of a session that is over when nothing of it is left here."""
@@ -242,7 +255,7 @@ class Registry:
         self.end_all(ending, source)
         for record in list(self._over.values()):
             if source is None or record.source is None or record.source is source:
-                self._end_descendants(record, ending, time_ns())
+                self._end_descendants(record, ending, clock.time_ns())
 
     def wait_until_written(self, timeout: float) -> None:
         """Waits until what other threads have claimed is written."""
@@ -260,6 +273,7 @@ class Registry:
             record.leave_to_owner()
         self.fresh.clear()
         self._is_attending = False
+        self.recent.in_child_after_fork()
 
     def _finish(self, record: Record, ending: Ending) -> None:
         root = record.span
@@ -270,7 +284,7 @@ class Registry:
             self.guard.unwatch(record)
         if record.limits is not None and record.limits.timer is not None:
             self.worker.cancel(record.limits.timer)
-        end_time = time_ns() if ending.time is None else ends.not_before_start(root, ending.time)
+        end_time = clock.time_ns() if ending.time is None else ends.not_before_start(root, ending.time)
         try:
             if not ending.is_normal and record.spans:
                 self._end_descendants(record, ending, end_time)
@@ -335,7 +349,7 @@ class Registry:
     def _time_is_up(self, record: Record) -> None:
         if record.limits is None or not record.is_open:
             return
-        if record.limits.deadline() > time.monotonic():  # there was activity since
+        if record.limits.deadline() > clock.monotonic():  # there was activity since
             self.watch_time(record)
         else:
             self.end(record, TIMEOUT)

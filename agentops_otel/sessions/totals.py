@@ -1,22 +1,57 @@
-"""Totals: what a session consumed, counted as its spans end."""
+"""Totals: what a session consumed, counted as its spans end, and what that cost."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import os
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.trace import StatusCode
+from opentelemetry.util.types import AttributeValue
 
-from .. import semconv
+from .. import prices, semconv
+from .calls import Call, Calls, Change, OpenSpans
+from .usage import CALLS_OF_MODELS, COUNTED_AS, TOKENS, operation_of
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
-_OPENINFERENCE_KINDS = {"LLM": "chat", "TOOL": semconv.TOOL_OPERATION, "AGENT": semconv.AGENT_OPERATION}
-_INPUT_TOKENS = (semconv.GEN_AI_USAGE_INPUT_TOKENS, *semconv.OLD_INPUT_TOKENS)
-_OUTPUT_TOKENS = (semconv.GEN_AI_USAGE_OUTPUT_TOKENS, *semconv.OLD_OUTPUT_TOKENS)
+    from .record import Record
+
+MOST_MODELS: Final = 32
+"""Models that are told apart in one session."""
+
+MOST_QUEUED: Final = 2**16
+"""Changes that wait to be counted; the worker counts them twice a second."""
+
+_PATIENCE: Final = 5.0
+"""Seconds that a reading waits for another one, before it tells what it finds."""
+
+_PRICED: Final = "priced"
+"""Of the sums: calls that are in the cost."""
+
+_INTEGERS: Final = (*COUNTED_AS.values(), semconv.ERRORS, *TOKENS, semconv.UNPRICED_CALLS)
+
+_turns: dict[int, threading.RLock] = {}
+"""Who may count, by the process: in a forked child, a lock may be held by a thread that is not there."""
+
+_makers: dict[int, threading.Lock] = {}
+"""The same for who may make totals."""
+
+
+@dataclass(frozen=True)
+class ModelCount:
+    """What a session consumed of one model, inferences and embeddings together."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+    """US dollars; None where no call has a known price."""
 
 
 @dataclass(frozen=True)
@@ -29,71 +64,197 @@ class Count:
     errors: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    embedding_calls: int = 0
+    cache_read_input_tokens: int = 0
+    """Of the input tokens, those that a cache answered for."""
+    cache_creation_input_tokens: int = 0
+    """Of the input tokens, those that were written to a cache."""
+    reasoning_output_tokens: int = 0
+    """Of the output tokens, those spent on reasoning."""
+    cost: float | None = None
+    """US dollars, of the calls whose price is known; None where there are none, or `genai-prices` is not installed."""
+    unpriced_calls: int = 0
+    """Calls that name a model and are not in the cost; 0 where `genai-prices` is not installed."""
+    models: Mapping[str, ModelCount] = field(default_factory=dict, hash=False)
+    """By the name of the model; those beyond the first 32 together as ``_OTHER``."""
 
 
 class Totals:
-    """Running totals. Counts an inference only at its leaf, because wrapped clients report the same call twice."""
+    """Running totals of a session.
 
-    __slots__ = ("_above_inference", "_counted")
+    `add` runs where spans end, which may be in a finalizer, so it takes no lock and does not calculate: it queues what
+    it finds. Who reads the totals counts what is queued: the worker does twice a second, and the end of the session.
+    """
+
+    __slots__ = ("_calls", "_has_calls", "_is_counting", "_models", "_queue", "_shown", "_sums")
 
     def __init__(self) -> None:
-        self._counted: dict[str, int] = {}
-        self._above_inference: set[int] = set()
-        """Ids of the open spans that have a counted inference somewhere below them."""
+        self._queue: deque[str | Change] = deque(maxlen=MOST_QUEUED)
+        """Names of totals that are one more, and what became known of calls of models."""
+        self._calls = Calls(self._queue.append)
+        self._has_calls = False
+        self._sums: Counter[str] = Counter()
+        self._models: dict[str, Counter[str]] = {}
+        self._shown: dict[str, Any] = {}
+        self._is_counting = False
 
-    def add(self, span: ReadableSpan, attributes: Mapping[str, Any]) -> bool:
-        """Counts an ended span; true if a total changed."""
-        changes: dict[str, int] = {}
-        if span.status.status_code is StatusCode.ERROR:
-            changes[semconv.ERRORS] = 1
-        operation = _operation(attributes)
-        is_above = self._was_above_inference(span)
-        if operation in semconv.INFERENCE_OPERATIONS and not is_above:
-            changes[semconv.INFERENCE_CALLS] = 1
-            changes[semconv.USAGE_INPUT_TOKENS] = _tokens(attributes, _INPUT_TOKENS)
-            changes[semconv.USAGE_OUTPUT_TOKENS] = _tokens(attributes, _OUTPUT_TOKENS)
-            is_above = True
-        elif operation == semconv.TOOL_OPERATION:
-            changes[semconv.TOOL_CALLS] = 1
-        elif operation == semconv.AGENT_OPERATION:
-            changes[semconv.AGENT_CALLS] = 1
-        if is_above and span.parent is not None:
-            self._above_inference.add(span.parent.span_id)
-        for name, more in changes.items():
-            if more:
-                self._counted[name] = self._counted.get(name, 0) + more
-        return bool(changes)
-
-    def _was_above_inference(self, span: ReadableSpan) -> bool:
-        if not self._above_inference or span.context is None or span.context.span_id not in self._above_inference:
-            return False
-        self._above_inference.discard(span.context.span_id)
-        return True
+    def add(self, span: ReadableSpan, attributes: Mapping[str, Any], opened: OpenSpans) -> bool:
+        """Takes in a span that has ended, with the spans of the session that are open; true if a total changes."""
+        operation = operation_of(attributes)
+        total = None if operation is None else COUNTED_AS.get(operation)
+        is_error = span.status.status_code is StatusCode.ERROR
+        if is_error:
+            self._queue.append(semconv.ERRORS)
+        if total in CALLS_OF_MODELS:
+            self._has_calls = True
+            self._calls.span_ended(span, operation, total, attributes, opened)
+        else:
+            if total is not None:
+                self._queue.append(total)
+            self._calls.span_ended(span, operation, None, attributes, opened)
+        return is_error or total is not None
 
     def count(self) -> Count:
-        counted = self._counted
-        return Count(
-            inference_calls=counted.get(semconv.INFERENCE_CALLS, 0),
-            tool_calls=counted.get(semconv.TOOL_CALLS, 0),
-            agent_calls=counted.get(semconv.AGENT_CALLS, 0),
-            errors=counted.get(semconv.ERRORS, 0),
-            input_tokens=counted.get(semconv.USAGE_INPUT_TOKENS, 0),
-            output_tokens=counted.get(semconv.USAGE_OUTPUT_TOKENS, 0),
-        )
+        """The totals as they are now."""
+        with self._counted():
+            sums = self._sums
+            return Count(
+                inference_calls=sums[semconv.INFERENCE_CALLS],
+                tool_calls=sums[semconv.TOOL_CALLS],
+                agent_calls=sums[semconv.AGENT_CALLS],
+                errors=sums[semconv.ERRORS],
+                input_tokens=sums[semconv.USAGE_INPUT_TOKENS],
+                output_tokens=sums[semconv.USAGE_OUTPUT_TOKENS],
+                embedding_calls=sums[semconv.EMBEDDING_CALLS],
+                cache_read_input_tokens=sums[semconv.USAGE_CACHE_READ_INPUT_TOKENS],
+                cache_creation_input_tokens=sums[semconv.USAGE_CACHE_CREATION_INPUT_TOKENS],
+                reasoning_output_tokens=sums[semconv.USAGE_REASONING_OUTPUT_TOKENS],
+                cost=_dollars(sums),
+                unpriced_calls=sums[semconv.UNPRICED_CALLS],
+                models={model: _model_count(sums) for model, sums in self._models.items()},
+            )
 
-    def attributes(self) -> dict[str, int]:
-        """The totals that are not zero, as attributes."""
-        return dict(self._counted)
+    def attributes(self) -> dict[str, AttributeValue]:
+        """The totals as attributes: those that are not zero, and the cost where it is known.
+
+        What was there once stays there, if need be with a zero: an attribute cannot be taken off a span.
+        """
+        with self._counted():
+            shown: dict[str, AttributeValue] = {name: self._sums[name] for name in _INTEGERS if self._sums[name]}
+            cost = _dollars(self._sums)
+            if cost is not None:
+                shown[semconv.COST] = cost
+            shown.update(self._attributes_of_models())
+            for name in self._shown.keys() - shown.keys():
+                shown[name] = type(self._shown[name])()
+            self._shown = shown
+            return dict(shown)
+
+    def _attributes_of_models(self) -> dict[str, AttributeValue]:
+        counts = [_model_count(sums) for sums in self._models.values()]
+        if not counts:
+            return {}
+        costs = [count.cost for count in counts if count.cost is not None]
+        shown: dict[str, AttributeValue] = {
+            semconv.MODELS: tuple(self._models),
+            semconv.MODEL_CALLS: tuple(count.calls for count in counts),
+            semconv.MODEL_INPUT_TOKENS: tuple(count.input_tokens for count in counts),
+            semconv.MODEL_OUTPUT_TOKENS: tuple(count.output_tokens for count in counts),
+        }
+        if len(costs) == len(counts):  # an array can say of no model that its price is not known
+            shown[semconv.MODEL_COSTS] = tuple(costs)
+        return shown
+
+    # -- counting --
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Counts what is queued; in the block the sums stand still.
+
+        Not where this very thread is counting already and was interrupted, by a signal handler or a finalizer that
+        reads the totals, or where another one takes too long: that reads what is there.
+        """
+        if self._has_calls:
+            prices.load()  # may take most of a second, in which other sessions need not wait
+        turn = _turns.setdefault(os.getpid(), threading.RLock())
+        in_turn = turn.acquire(timeout=_PATIENCE)
+        try:
+            if in_turn and not self._is_counting:
+                self._is_counting = True
+                try:
+                    self._take_in()
+                finally:
+                    self._is_counting = False
+            yield
+        finally:
+            if in_turn:
+                turn.release()
+
+    def _take_in(self) -> None:
+        calls: dict[Call, None] = {}
+        while self._queue:
+            queued = self._queue.popleft()
+            if isinstance(queued, str):
+                self._sums[queued] += 1
+            else:
+                queued.apply()
+                calls[queued.call] = None
+        for call in calls:
+            self._count(call)
+
+    def _count(self, call: Call) -> None:
+        """Puts a call into the sums, in place of what was there of it."""
+        for sums in self._sums_of(call):
+            sums.subtract(call.counted)
+        if call.counted_for is not None and not any(self._models[call.counted_for].values()):
+            del self._models[call.counted_for]
+        call.counted = {call.kind: 1, **call.tokens, **_priced(call)}
+        call.counted_for = self._label(call.model)
+        for sums in self._sums_of(call):
+            sums.update(call.counted)
+
+    def _sums_of(self, call: Call) -> tuple[Counter[str], ...]:
+        if call.counted_for is None:
+            return (self._sums,)
+        return self._sums, self._models.setdefault(call.counted_for, Counter())
+
+    def _label(self, model: str | None) -> str | None:
+        if model is None or model in self._models or len(self._models) < MOST_MODELS:
+            return model
+        return semconv.MODEL_OTHER
 
 
-def _operation(attributes: Mapping[str, Any]) -> object:
-    operation = attributes.get(semconv.GEN_AI_OPERATION_NAME)
-    return operation or _OPENINFERENCE_KINDS.get(str(attributes.get(semconv.OPENINFERENCE_KIND)))
+def totals_of(record: Record) -> Totals:
+    """The totals of a session, made when they are first asked for; one for all threads."""
+    made = Totals()
+    with _makers.setdefault(os.getpid(), threading.Lock()):  # nothing is allocated in it, so no finalizer can come
+        if record.totals is None:
+            record.totals = made
+        return record.totals
 
 
-def _tokens(attributes: Mapping[str, Any], names: tuple[str, ...]) -> int:
-    for name in names:
-        value = attributes.get(name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
-            return int(value)
-    return 0
+def _priced(call: Call) -> dict[str, int]:
+    """The cost of a call, or that it has none; nothing where there are no prices, or nothing to look one up by."""
+    if call.model is None or prices.load() is None:
+        return {}
+    said = call.tokens.keys()
+    is_complete = semconv.USAGE_INPUT_TOKENS in said and (
+        semconv.USAGE_OUTPUT_TOKENS in said or call.kind == semconv.EMBEDDING_CALLS
+    )
+    cost = None
+    if is_complete and call.provider is not None:
+        cost = prices.cost(call.provider, call.model, call.tokens, call.time)
+    return {semconv.UNPRICED_CALLS: 1} if cost is None else {semconv.COST: cost, _PRICED: 1}
+
+
+def _model_count(sums: Counter[str]) -> ModelCount:
+    return ModelCount(
+        calls=sum(sums[kind] for kind in CALLS_OF_MODELS),
+        input_tokens=sums[semconv.USAGE_INPUT_TOKENS],
+        output_tokens=sums[semconv.USAGE_OUTPUT_TOKENS],
+        cost=_dollars(sums),
+    )
+
+
+def _dollars(sums: Counter[str]) -> float | None:
+    return sums[semconv.COST] / prices.PER_DOLLAR if sums[_PRICED] else None
