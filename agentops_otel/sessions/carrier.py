@@ -90,11 +90,15 @@ def joined(carrier: Mapping[str, str]) -> tuple[Record | None, context.Context]:
 
 def ids_in(entries: Mapping[str, object]) -> dict[str, str]:
     """The ids other than ``session.id`` among these baggage entries or attributes, as far as they make sense."""
+    if not entries:
+        return {}
     return {name: value for name in _OTHER_IDS if (value := _checked(entries, name)) is not None}
 
 
 def _checked(entries: Mapping[str, object], name: str) -> str | None:
+    if name not in entries:
+        return None
     try:
-        return arguments.identifier(name, entries.get(name))
+        return arguments.identifier(name, entries[name])
     except (TypeError, ValueError):
         return None

@@ -70,7 +70,8 @@ class Recent:
     def remember(self, record: Record) -> None:
         """A session has started, or more is known of it now. Safe in finalizers."""
         known = self._known
-        known.pop(record.session_id, None)  # an id that is used again is a recent one
+        if record.session_id in known:  # an id that is used again is a recent one
+            known.pop(record.session_id, None)
         known[record.session_id] = record.lasting_context, record.ids
         if len(known) > REMEMBERED:
             known.popitem(last=False)

@@ -20,7 +20,7 @@ from .leak_guard import LeakGuard, SpanWatch
 from .recent import Known, Recent
 from .record import JOINED, Record
 from .state import COMPLETED, TIMEOUT, Ending, EndReason, EndState
-from .worker import Worker
+from .worker import Timer, Worker
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -62,6 +62,7 @@ class Registry:
         self.fresh: set[int] = set()
         """Trace ids of the sessions to attend to soon. Not the records: most of them are over by then."""
         self._is_attending = False
+        self._turn: Timer | None = None
         self.ended = 0
         """How many sessions have ended; who waits for ends sees by it that there is progress."""
         self._open: dict[int, Record] = {}
@@ -167,10 +168,17 @@ class Registry:
         self.fresh.add(trace_id)
         if not self._is_attending:
             self._is_attending = True
-            self.worker.post_at(clock.monotonic() + ATTEND, self.attend)
+            self._turn = self.worker.post_at(clock.monotonic() + ATTEND, self._attend_in_turn)
 
     def attend(self) -> None:
         """Looks after the sessions that `attend_soon` was called for, now."""
+        turn = self._turn
+        if turn is not None:  # or turns would pile up where this is called often
+            self.worker.cancel(turn)
+        self._attend_in_turn()
+
+    def _attend_in_turn(self) -> None:
+        self._turn = None
         self._is_attending = False  # first, so that nothing is added behind our back
         taken = []
         with contextlib.suppress(KeyError):  # it is empty
@@ -273,6 +281,7 @@ class Registry:
             record.leave_to_owner()
         self.fresh.clear()
         self._is_attending = False
+        self._turn = None
         self.recent.in_child_after_fork()
 
     def _finish(self, record: Record, ending: Ending) -> None:

@@ -214,7 +214,6 @@ class TestThread:
         over.set()
         thread.join(20)
 
-
     def test_of_the_package_itself_is_in_no_session(self, spans: Spans) -> None:
         worker = Worker()
         found: list[object] = []
