@@ -44,11 +44,11 @@ class Joining:
         if record.live_context.is_valid:
             # The ids are those of the record. In the baggage they would also reach spans of other traces, which a
             # request without a session may start in this context.
-            here = {**here, SPAN_KEY: record}
+            here = context.Context({**here, SPAN_KEY: record})
             outside = without_ids(self._outside)
         else:
             outside = self._outside
-        entries = {**baggage.get_all(context.Context(here)), **baggage.get_all(outside)}
+        entries = {**baggage.get_all(here), **baggage.get_all(outside)}
         self._tokens.append(context.attach(context.Context({**here, BAGGAGE_KEY: entries})))
         return self._registry.handle_of(self._registry.at_home(record)) or Session(self._registry, record)
 
