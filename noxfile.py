@@ -40,7 +40,7 @@ def tests(session: nox.Session) -> None:
 @nox.session(python="3.10")
 def lowest(session: nox.Session) -> None:
     """The tests of the core with the lowest versions of its dependencies."""
-    tools = ["pytest>=8.3", "pytest-timeout>=2.3", "hypothesis>=6.100", "rotel>=0.0.1a15"]
+    tools = ["pytest>=8.3", "pytest-timeout>=2.3", "pytest-xdist>=3.6", "hypothesis>=6.100", "rotel>=0.0.1a15"]
     session.install(".", *LOWEST, *tools, "opentelemetry-instrumentation-threading==0.60b0")
     session.run("pytest", *NEEDS_THE_COMMAND_LINE, *session.posargs, env=INSTALLED)
 

@@ -103,9 +103,9 @@ def work(number):
                 with tracer.start_as_current_span("child", attributes={"gen_ai.operation.name": "chat"}):
                     pass
 """,
-        20_000,
+        5_000,
     )
-    assert result.arrived == {"completed": 20_000, "child": 60_000}
+    assert result.arrived == {"completed": 5_000, "child": 15_000}
     assert result.left < BOUND, result.top
 
 

@@ -40,7 +40,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
     """What the first command of the README printed, and its store."""
     store = tmp_path_factory.mktemp("store")
     # The example imports its neighbours, so its own folder has to be on the path, as it is for everybody.
-    env = {"OTEL_PYTHON_AGENTOPS_STORE": str(store), "PYTHONSAFEPATH": ""}
+    env = {"OTEL_PYTHON_AGENTOPS_STORE": str(store), "PYTHONSAFEPATH": "", "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": ""}
     return run(installed(commands()[0]), env, cwd=ROOT, timeout=90), store
 
 
