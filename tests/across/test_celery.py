@@ -163,6 +163,7 @@ def test_celerys_own_instrumentation_may_come_with_each_child_of_a_worker(celery
 def test_worker_and_client_may_be_set_up_from_outside(celery: Celery) -> None:
     pytest.importorskip("opentelemetry.instrumentation.celery")
     del celery.environment["AGENTOPS_TEST_SETUP"]
+    celery.environment["OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"] = "anthropic,openai"
     with celery.worker(before=INSTRUMENT) as worker:
         assert celery.client("celery_tasks_in_session", before=INSTRUMENT) == RESULTS
         died = celery.stop(worker)
