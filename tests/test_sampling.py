@@ -815,7 +815,7 @@ class TestWhole:
 
     def test_with_spans_that_finalizers_end_in_the_middle_of_anything(self) -> None:
         with keeping(max_spans=20) as kept:
-            found = []
+            found: list[None] = []
 
             class Abandoned:
                 """Ends a span when the garbage collector finds it."""
