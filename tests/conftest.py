@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
@@ -31,6 +31,14 @@ settings.load_profile("tests")
 def _mistakes_are_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The package keeps its own mistakes away from programs; here they must be seen."""
     monkeypatch.setattr(shield, "reraise", True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Reports go from process to process, and what hostile input left on the log cannot always be encoded."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "replace").decode()) for name, text in report.sections]
+    return report
 
 
 @pytest.fixture

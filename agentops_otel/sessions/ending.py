@@ -12,7 +12,7 @@ from .. import semconv
 from ..shield import Shield, absorb, encodable, text_of
 from .exceptions import error_type, record_exception
 from .record import Record, answer_invalid, silence
-from .sdk_spans import attributes_of
+from .sdk_spans import attributes_of, write
 from .state import Ending, EndState
 
 _OK = Status(StatusCode.OK)
@@ -37,7 +37,7 @@ def end_root(record: Record, root: trace.Span, ending: Ending, end_time: int) ->
             if ending.state is EndState.ERROR:
                 attributes = {**attributes, semconv.ERROR_TYPE: _error_type(record, ending)}
             known = known_since_start(record)
-            root.set_attributes({**known, **attributes} if known else attributes)
+            write(root, {**known, **attributes} if known else attributes)
             if ending.state is EndState.ERROR:
                 _write_error(root, ending.exception)
             elif ending.said_success:

@@ -19,6 +19,7 @@ from .handle import Session
 from .leak_guard import LeakGuard, SpanWatch
 from .recent import Known, Recent
 from .record import JOINED, Record
+from .sdk_spans import write
 from .state import COMPLETED, TIMEOUT, Ending, EndReason, EndState
 from .worker import Timer, Worker
 
@@ -195,7 +196,7 @@ class Registry:
                 root = record.span
                 known = ends.known_since_start(record)
                 if known and record.is_open and root is not None and root.is_recording():
-                    root.set_attributes(known)
+                    write(root, known)
 
     def span_started_late(self, record: Record, span_id: int) -> None:
         """A span started in a session that is over, or that belongs to another process."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry import trace
+from opentelemetry.util.types import AttributeValue
 
 from .. import semconv
 
@@ -50,3 +51,24 @@ def stamp(span: trace.Span, session_id: str, ids: Mapping[str, str]) -> Mapping[
         if name not in present:
             span.set_attribute(name, value)
     return present
+
+
+def write(span: trace.Span, attributes: Mapping[str, AttributeValue]) -> None:
+    """Sets attributes of a span that are clean already: arrays are tuples, and each of one type."""
+    try:
+        bounded = span._attributes  # type: ignore[attr-defined]
+        present = bounded._dict
+        is_plain = (
+            isinstance(present, dict)
+            and bounded.max_value_len is None
+            and (bounded.maxlen is None or len(present) + len(attributes) <= bounded.maxlen)
+            and span._end_time is None  # type: ignore[attr-defined]
+        )
+        lock = bounded._lock
+    except AttributeError:
+        is_plain = False
+    if is_plain:
+        with lock:
+            present.update(attributes)
+    else:
+        span.set_attributes(attributes)

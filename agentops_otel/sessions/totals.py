@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
     from .record import Record
+
+Sums = defaultdict[str, int]
 
 MOST_MODELS: Final = 32
 """Models that are told apart in one session."""
@@ -93,8 +95,8 @@ class Totals:
         """Names of totals that are one more, and what became known of calls of models."""
         self._calls = Calls(self._queue.append)
         self._has_calls = False
-        self._sums: Counter[str] = Counter()
-        self._models: dict[str, Counter[str]] = {}
+        self._sums = Sums(int)
+        self._models: dict[str, Sums] = {}
         self._shown: dict[str, Any] = {}
         self._is_counting = False
 
@@ -151,17 +153,17 @@ class Totals:
             return dict(shown)
 
     def _attributes_of_models(self) -> dict[str, AttributeValue]:
-        counts = [_model_count(sums) for sums in self._models.values()]
-        if not counts:
+        models = self._models.values()
+        if not models:
             return {}
-        costs = [count.cost for count in counts if count.cost is not None]
+        costs = [cost for sums in models if (cost := _dollars(sums)) is not None]
         shown: dict[str, AttributeValue] = {
             semconv.MODELS: tuple(self._models),
-            semconv.MODEL_CALLS: tuple(count.calls for count in counts),
-            semconv.MODEL_INPUT_TOKENS: tuple(count.input_tokens for count in counts),
-            semconv.MODEL_OUTPUT_TOKENS: tuple(count.output_tokens for count in counts),
+            semconv.MODEL_CALLS: tuple([_calls(sums) for sums in models]),
+            semconv.MODEL_INPUT_TOKENS: tuple([sums[semconv.USAGE_INPUT_TOKENS] for sums in models]),
+            semconv.MODEL_OUTPUT_TOKENS: tuple([sums[semconv.USAGE_OUTPUT_TOKENS] for sums in models]),
         }
-        if len(costs) == len(counts):  # an array can say of no model that its price is not known
+        if len(costs) == len(models):  # an array can say of no model that its price is not known
             shown[semconv.MODEL_COSTS] = tuple(costs)
         return shown
 
@@ -176,7 +178,8 @@ class Totals:
         """
         if self._has_calls:
             prices.load()  # may take most of a second, in which other sessions need not wait
-        turn = _turns.setdefault(os.getpid(), threading.RLock())
+        process = os.getpid()
+        turn = _turns.get(process) or _turns.setdefault(process, threading.RLock())
         in_turn = turn.acquire(timeout=_PATIENCE)
         try:
             if in_turn and not self._is_counting:
@@ -204,19 +207,24 @@ class Totals:
 
     def _count(self, call: Call) -> None:
         """Puts a call into the sums, in place of what was there of it."""
-        for sums in self._sums_of(call):
-            sums.subtract(call.counted)
+        for sums in self._sums_of(call) if call.counted else ():
+            for name, number in call.counted.items():
+                sums[name] -= number
         if call.counted_for is not None and not any(self._models[call.counted_for].values()):
             del self._models[call.counted_for]
         call.counted = {call.kind: 1, **call.tokens, **_priced(call)}
         call.counted_for = self._label(call.model)
         for sums in self._sums_of(call):
-            sums.update(call.counted)
+            for name, number in call.counted.items():
+                sums[name] += number
 
-    def _sums_of(self, call: Call) -> tuple[Counter[str], ...]:
+    def _sums_of(self, call: Call) -> tuple[Sums, ...]:
         if call.counted_for is None:
             return (self._sums,)
-        return self._sums, self._models.setdefault(call.counted_for, Counter())
+        of_model = self._models.get(call.counted_for)
+        if of_model is None:
+            of_model = self._models[call.counted_for] = Sums(int)
+        return self._sums, of_model
 
     def _label(self, model: str | None) -> str | None:
         if model is None or model in self._models or len(self._models) < MOST_MODELS:
@@ -247,14 +255,18 @@ def _priced(call: Call) -> dict[str, int]:
     return {semconv.UNPRICED_CALLS: 1} if cost is None else {semconv.COST: cost, _PRICED: 1}
 
 
-def _model_count(sums: Counter[str]) -> ModelCount:
+def _model_count(sums: Sums) -> ModelCount:
     return ModelCount(
-        calls=sum(sums[kind] for kind in CALLS_OF_MODELS),
+        calls=_calls(sums),
         input_tokens=sums[semconv.USAGE_INPUT_TOKENS],
         output_tokens=sums[semconv.USAGE_OUTPUT_TOKENS],
         cost=_dollars(sums),
     )
 
 
-def _dollars(sums: Counter[str]) -> float | None:
+def _calls(sums: Sums) -> int:
+    return sums[semconv.INFERENCE_CALLS] + sums[semconv.EMBEDDING_CALLS]
+
+
+def _dollars(sums: Sums) -> float | None:
     return sums[semconv.COST] / prices.PER_DOLLAR if sums[_PRICED] else None

@@ -6,6 +6,7 @@ Everything on a span is untrusted: a value of another type, or a number that no 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from .. import semconv
@@ -54,6 +55,10 @@ TOKENS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 """The names, best first, under which spans say what is added to a total."""
+_TOTALS: Final[Mapping[str, tuple[str, int]]] = {
+    name: (total, rank) for total, names in TOKENS.items() for rank, name in enumerate(names)
+}
+"""The same by name: the total, and how good the name is (0 is best)."""
 _MODEL = (semconv.GEN_AI_RESPONSE_MODEL, semconv.GEN_AI_REQUEST_MODEL, *semconv.OLD_MODEL)
 _PROVIDER = (semconv.GEN_AI_PROVIDER_NAME, *semconv.OLD_PROVIDER)
 
@@ -78,13 +83,16 @@ def operation_of(attributes: Mapping[str, Any]) -> str | None:
 
 def usage_of(attributes: Mapping[str, Any]) -> Usage:
     """What the attributes of an inference or embedding span say."""
-    tokens = {}
-    for total, names in TOKENS.items():
-        for name in names:
-            value = attributes.get(name)
-            if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS:
+    tokens: dict[str, int] = {}
+    ranks: dict[str, int] = {}
+    for name in attributes:  # fewer than the names there are
+        if name in _TOTALS:
+            value = attributes[name]
+            total, rank = _TOTALS[name]
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
+            if is_number and rank <= ranks.get(total, rank):
                 tokens[total] = int(value)
-                break
+                ranks[total] = rank
     return Usage(tokens, _name(attributes, _MODEL), _name(attributes, _PROVIDER))
 
 
@@ -92,5 +100,8 @@ def _name(attributes: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
     for name in names:
         value = attributes.get(name)
         if isinstance(value, str) and value:
-            return encodable(value[:LONGEST_NAME])
+            return _clean(value[:LONGEST_NAME])
     return None
+
+
+_clean = lru_cache(maxsize=256)(encodable)  # there are few names

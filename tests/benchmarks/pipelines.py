@@ -55,6 +55,22 @@ def provider(exporter: SpanExporter | None = None, *, batch: int = 32_768) -> Tr
     return made
 
 
+MODEL_REQUEST = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "m"}
+MODEL_RESPONSE: dict[str, AttributeValue] = {
+    "gen_ai.response.model": "m",
+    "gen_ai.usage.input_tokens": 12,
+    "gen_ai.usage.output_tokens": 30,
+}
+
+
+def model_calls(tracer: trace.Tracer) -> None:
+    """Five spans of calls of a model, one after the other."""
+    for _ in range(5):
+        with tracer.start_as_current_span("chat m", attributes=MODEL_REQUEST) as span:
+            for name, value in MODEL_RESPONSE.items():
+                span.set_attribute(name, value)
+
+
 def nested_children(tracer: trace.Tracer, depth: int = 5) -> None:
     """Five spans with four attributes, each the child of the one before."""
     with tracer.start_as_current_span("step", attributes=REQUEST) as span:

@@ -43,6 +43,7 @@ def main(arguments: list[str]) -> int:
 
     measured: list[Callable[[], Row]] = [
         benchmarks.spans.session_with_children,
+        benchmarks.spans.session_with_model_calls,
         benchmarks.spans.child_beside_100_000_open_sessions,
         benchmarks.spans.end_with_a_slow_collector,
         benchmarks.memory.bytes_per_open_session,

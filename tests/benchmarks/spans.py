@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextvars
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from benchmarks.interleaved import Comparison, compare
-from benchmarks.pipelines import CONTENT, END_CONTENT, nested_children, provider
+from benchmarks.pipelines import CONTENT, END_CONTENT, model_calls, nested_children, provider
 from benchmarks.run import Row
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -28,29 +28,36 @@ def _pair() -> Iterator[tuple[TracerProvider, TracerProvider]]:
     ours.shutdown()
 
 
-def _raw_session(tracer: trace.Tracer, depth: int) -> None:
-    with tracer.start_as_current_span("session x", attributes={**CONTENT, "session.id": "x" * 32}) as root:
-        if depth:
-            nested_children(tracer, depth)
-        root.set_attributes(END_CONTENT)
-
-
 def session_with_children() -> Row:
+    return _session("session of a root and 5 children: tracking, stamping, guard, totals", nested_children)
+
+
+def session_with_model_calls() -> Row:
+    return _session("the same, each child a call of a model: counted by model", model_calls)
+
+
+def _session(what: str, work: Callable[[trace.Tracer], object]) -> Row:
     with _pair() as (raw, ours):
         raw_tracer, our_tracer = raw.get_tracer("raw"), ours.get_tracer("ours")
 
+        def raw_session() -> None:
+            attributes = {**CONTENT, "session.id": "x" * 32}
+            with raw_tracer.start_as_current_span("session x", attributes=attributes) as root:
+                work(raw_tracer)
+                root.set_attributes(END_CONTENT)
+
         def our_session() -> None:
             with ao.session("x"):
-                nested_children(our_tracer)
+                work(our_tracer)
 
         result = compare(
-            lambda: _raw_session(raw_tracer, 5),
+            raw_session,
             our_session,
             rounds=60,
             calls=100,
             between=lambda: (raw.force_flush(), ours.force_flush()),
         )
-    return _row("session of a root and 5 children: tracking, stamping, guard, totals", result, at_most=1.25)
+    return _row(what, result, at_most=1.25)
 
 
 def child_beside_100_000_open_sessions() -> Row:
