@@ -3,7 +3,7 @@
     agentops-otel run examples/research_agent.py
 
 The program does not set telemetry up: the runner does, and the official instrumentation of the OpenAI client
-records the calls of the model. All that the program adds is its sessions, and a span around each tool.
+records the calls of the model. All that the program adds is its sessions, and a decorator on each tool.
 """
 
 import ast
@@ -19,7 +19,6 @@ from typing import cast
 from llm_server import LLMServer
 from openai import OpenAI
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
-from opentelemetry import trace
 
 import agentops_otel as ao
 
@@ -30,11 +29,13 @@ NOTES = {"tides": "The Moon pulls the water, twice a day."}
 OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 
 
+@ao.tool
 def population(city: str) -> str:
     """The number of people who live in a city."""
     return f"{POPULATIONS[city]:,} people live in {city}"
 
 
+@ao.tool
 def search_notes(topic: str) -> str:
     """What my notes say about a topic."""
     if topic not in NOTES:
@@ -42,6 +43,7 @@ def search_notes(topic: str) -> str:
     return NOTES[topic]
 
 
+@ao.tool
 def calculate(expression: str) -> str:
     """The value of an arithmetic expression."""
 
@@ -56,6 +58,7 @@ def calculate(expression: str) -> str:
     return f"{expression} is {value(ast.parse(expression, mode='eval').body):,.0f}"
 
 
+@ao.tool
 def approval(request: str) -> str:
     """Ask a human for approval. This one takes ten minutes."""
     print("waiting", flush=True)
@@ -76,8 +79,6 @@ def describe(tool: Callable[..., str]) -> ChatCompletionToolParam:
 
 # --- The agent --------------------------------------------------------------------------------------------
 
-tracer = trace.get_tracer(__name__)
-
 
 def ask(client: OpenAI, question: str) -> str:
     """The loop of every agent: ask the model, run the tools it wants, give it the results, until it answers."""
@@ -91,14 +92,8 @@ def ask(client: OpenAI, question: str) -> str:
         messages.append(cast(ChatCompletionMessageParam, message.to_dict()))
         for call in message.tool_calls:
             if call.type == "function":
-                result = use_tool(call.id, call.function.name, json.loads(call.function.arguments))
+                result = TOOLS[call.function.name](**json.loads(call.function.arguments))
                 messages.append({"role": "tool", "tool_call_id": call.id, "content": result})
-
-
-def use_tool(call_id: str, name: str, arguments: dict[str, str]) -> str:
-    attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name, "gen_ai.tool.call.id": call_id}
-    with tracer.start_as_current_span(f"execute_tool {name}", attributes=attributes):
-        return TOOLS[name](**arguments)
 
 
 # --- Five sessions, five endings --------------------------------------------------------------------------
