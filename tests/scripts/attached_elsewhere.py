@@ -1,6 +1,7 @@
 """The handle is dropped while the session is current in another thread, which then leaves it."""
 
 import gc
+import queue
 import threading
 
 from _setup import tracer
@@ -21,16 +22,15 @@ def work(session: ao.Session) -> None:
         pass
 
 
-def agent() -> threading.Thread:
-    session = ao.start_session("agent")
-    handed = [session]
-    thread = threading.Thread(target=lambda: work(handed.pop()))
-    thread.start()
+def agent() -> None:
+    handed.put(ao.start_session("agent"))
     attached.wait()
-    return thread
 
 
-thread = agent()
+handed: queue.SimpleQueue[ao.Session] = queue.SimpleQueue()
+thread = threading.Thread(target=lambda: work(handed.get()))
+thread.start()  # before the session, or it would be current in the whole thread
+agent()
 gc.collect()
 dropped.set()
 thread.join()
