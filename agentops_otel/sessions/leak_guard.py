@@ -6,6 +6,7 @@ So the callbacks here only post a job with the time of death to the worker.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable
 from time import monotonic
@@ -46,6 +47,17 @@ class SpanWatch(weakref.ref[trace.Span]):
             span = self.kind.__new__(self.kind)
             span.__dict__ = self.state
         return span
+
+
+def state_of(span: trace.Span) -> dict[str, Any]:
+    """The ``__dict__`` of a span, which keeps what the span knows also when the span is gone."""
+    state: dict[Any, Any] = span.__dict__
+    if sys.version_info >= (3, 13):
+        # There the values are a part of the object, and who holds the dict does not hold them: the garbage collector
+        # clears them with an object in a cycle. For a key that is no string the dict takes them over.
+        state[0] = None
+        del state[0]
+    return state
 
 
 class LeakGuard:
@@ -111,7 +123,7 @@ class LeakGuard:
     def _watch(self, span: trace.Span, span_id: int, record: Record) -> SpanWatch:
         watch = SpanWatch(span, self._span_finalized_callback)
         watch.kind = type(span)
-        watch.state = span.__dict__
+        watch.state = state_of(span)
         watch.span_id = span_id
         watch.record = record
         watch.ending_since = None

