@@ -1,7 +1,6 @@
 """A service. It answers with the ids that came along, and says its port before it is ready."""
 
 import json
-import threading
 import urllib.request
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -50,5 +49,5 @@ def ask(port: str, path: str) -> Mapping[str, str]:
 if __name__ == "__main__":
     server = ThreadingHTTPServer(("127.0.0.1", 0), Service)
     print(server.server_port)
-    threading.Thread(target=server.serve_forever).start()
     print("ready")
+    server.serve_forever()
