@@ -76,6 +76,14 @@ class Change(NamedTuple):
         call.model, call.provider = model or call.model, provider or call.provider
 
 
+class LoneReport(NamedTuple):
+    """A call with one report, of which nothing more can become known: most calls. Read when it is counted."""
+
+    kind: str
+    time: int
+    attributes: Mapping[str, Any]
+
+
 class _Report:
     """A span that reports a call and ended before something below it."""
 
@@ -98,16 +106,16 @@ class _Ended(NamedTuple):
 
 
 class Calls:
-    """Finds the calls in the spans of a session as they end, in whatever order, and tells ``changed`` of them.
+    """Finds the calls in the spans of a session as they end, in whatever order, and tells ``found`` of them.
 
     Takes no lock: every change to what it keeps is one atomic operation on a dict, and reports of one call that end
     in two threads in the same microsecond can at worst count as two.
     """
 
-    __slots__ = ("_below", "_changed", "_ended")
+    __slots__ = ("_below", "_ended", "_found")
 
-    def __init__(self, changed: Callable[[Change], object]) -> None:
-        self._changed = changed
+    def __init__(self, found: Callable[[Change | LoneReport], object]) -> None:
+        self._found = found
         self._below: dict[int, dict[str, tuple[Set[str], Call]]] = {}
         """By the id of an open span, and by kind: the tokens that reports below it say, and the last call there."""
         self._ended: OrderedDict[int, _Ended] = OrderedDict()
@@ -121,6 +129,10 @@ class Calls:
         opened: OpenSpans,
     ) -> None:
         """Takes in a span that has ended, a report of a call if it has a ``kind``."""
+        if not self._below and not self._ended and _is_alone(span, opened):
+            if kind is not None:
+                self._found(LoneReport(kind, span.start_time or 0, attributes))
+            return
         span_id = span.context.span_id if span.context is not None else 0
         below = self._below.pop(span_id, {}) if self._below else {}
         report = None if kind is None else self._reported(span, kind, attributes, opened, below.get(kind))
@@ -145,7 +157,7 @@ class Calls:
             unsaid = outer.gave & names
             if unsaid:
                 outer.gave -= unsaid
-                self._changed(Change(outer.call, Usage({}, None, None), unsaid=unsaid))
+                self._found(Change(outer.call, Usage({}, None, None), unsaid=unsaid))
             if outer.is_innermost:
                 # Until now it was what says most of its call.
                 outer.is_innermost = False
@@ -155,7 +167,7 @@ class Calls:
         gives = said
         if below is not None:
             gives = said._replace(tokens={name: said.tokens[name] for name in names - below[0]})
-        self._changed(Change(call, gives, is_outer=below is not None))
+        self._found(Change(call, gives, is_outer=below is not None))
         for span_id in above_open:
             if span_id in self._below or len(self._below) < MOST_OPEN:
                 known = self._below.setdefault(span_id, {})
@@ -185,6 +197,21 @@ class Calls:
                     above_ended.append(ended.report)
                 parent = ended.parent
         return above_open, above_ended
+
+
+def _is_alone(span: ReadableSpan, opened: OpenSpans) -> bool:
+    """Whether nothing that is open can be about the same call as a span: the usual case, told at little cost."""
+    if not opened:
+        return True
+    try:
+        last = next(reversed(opened))
+    except (RuntimeError, StopIteration):  # a span starts or ends in another thread right now
+        return False
+    if span.parent is None or span.parent.span_id != last:
+        return False
+    held = opened.get(last)
+    parent: Any = held.revive() if isinstance(held, SpanWatch) else held
+    return operation_of(attributes_of(parent)) in WORK_OF_ITS_OWN
 
 
 def _is_outlived(span: ReadableSpan, opened: OpenSpans) -> bool:

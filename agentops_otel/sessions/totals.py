@@ -14,8 +14,8 @@ from opentelemetry.trace import StatusCode
 from opentelemetry.util.types import AttributeValue
 
 from .. import prices, semconv
-from .calls import Call, Calls, Change, OpenSpans
-from .usage import CALLS_OF_MODELS, COUNTED_AS, TOKENS, operation_of
+from .calls import Call, Calls, Change, LoneReport, OpenSpans
+from .usage import CALLS_OF_MODELS, COUNTED_AS, TOKENS, Usage, operation_of, usage_of
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -91,7 +91,7 @@ class Totals:
     __slots__ = ("_calls", "_has_calls", "_is_counting", "_models", "_queue", "_shown", "_sums")
 
     def __init__(self) -> None:
-        self._queue: deque[str | Change] = deque(maxlen=MOST_QUEUED)
+        self._queue: deque[str | Change | LoneReport] = deque(maxlen=MOST_QUEUED)
         """Names of totals that are one more, and what became known of calls of models."""
         self._calls = Calls(self._queue.append)
         self._has_calls = False
@@ -199,6 +199,9 @@ class Totals:
             queued = self._queue.popleft()
             if isinstance(queued, str):
                 self._sums[queued] += 1
+            elif isinstance(queued, LoneReport):
+                said = usage_of(queued.attributes)
+                self._add(_counted(queued.kind, said, queued.time), self._label(said.model))
             else:
                 queued.apply()
                 calls[queued.call] = None
@@ -207,24 +210,23 @@ class Totals:
 
     def _count(self, call: Call) -> None:
         """Puts a call into the sums, in place of what was there of it."""
-        for sums in self._sums_of(call) if call.counted else ():
-            for name, number in call.counted.items():
-                sums[name] -= number
+        self._add({name: -number for name, number in call.counted.items()}, call.counted_for)
         if call.counted_for is not None and not any(self._models[call.counted_for].values()):
             del self._models[call.counted_for]
-        call.counted = {call.kind: 1, **call.tokens, **_priced(call)}
+        call.counted = _counted(call.kind, Usage(call.tokens, call.model, call.provider), call.time)
         call.counted_for = self._label(call.model)
-        for sums in self._sums_of(call):
-            for name, number in call.counted.items():
-                sums[name] += number
+        self._add(call.counted, call.counted_for)
 
-    def _sums_of(self, call: Call) -> tuple[Sums, ...]:
-        if call.counted_for is None:
-            return (self._sums,)
-        of_model = self._models.get(call.counted_for)
-        if of_model is None:
-            of_model = self._models[call.counted_for] = Sums(int)
-        return self._sums, of_model
+    def _add(self, numbers: Mapping[str, int], model: str | None) -> None:
+        sums = self._sums
+        for name, number in numbers.items():
+            sums[name] += number
+        if model is not None:
+            of_model = self._models.get(model)
+            if of_model is None:
+                of_model = self._models[model] = Sums(int)
+            for name, number in numbers.items():
+                of_model[name] += number
 
     def _label(self, model: str | None) -> str | None:
         if model is None or model in self._models or len(self._models) < MOST_MODELS:
@@ -241,18 +243,21 @@ def totals_of(record: Record) -> Totals:
         return record.totals
 
 
-def _priced(call: Call) -> dict[str, int]:
-    """The cost of a call, or that it has none; nothing where there are no prices, or nothing to look one up by."""
-    if call.model is None or prices.load() is None:
-        return {}
-    said = call.tokens.keys()
-    is_complete = semconv.USAGE_INPUT_TOKENS in said and (
-        semconv.USAGE_OUTPUT_TOKENS in said or call.kind == semconv.EMBEDDING_CALLS
+def _counted(kind: str, said: Usage, time: int) -> dict[str, int]:
+    """What a call adds to the sums; with its cost, or that it has none, where there are prices and it names a model."""
+    numbers = {kind: 1, **said.tokens}
+    if said.model is not None and prices.load() is not None:
+        cost = _cost(kind, said, time)
+        numbers.update({semconv.UNPRICED_CALLS: 1} if cost is None else {semconv.COST: cost, _PRICED: 1})
+    return numbers
+
+
+def _cost(kind: str, said: Usage, time: int) -> int | None:
+    tokens, model, provider = said
+    is_complete = semconv.USAGE_INPUT_TOKENS in tokens and (
+        semconv.USAGE_OUTPUT_TOKENS in tokens or kind == semconv.EMBEDDING_CALLS
     )
-    cost = None
-    if is_complete and call.provider is not None:
-        cost = prices.cost(call.provider, call.model, call.tokens, call.time)
-    return {semconv.UNPRICED_CALLS: 1} if cost is None else {semconv.COST: cost, _PRICED: 1}
+    return prices.cost(provider, model, tokens, time) if is_complete and provider and model else None
 
 
 def _model_count(sums: Sums) -> ModelCount:

@@ -85,9 +85,8 @@ def usage_of(attributes: Mapping[str, Any]) -> Usage:
     """What the attributes of an inference or embedding span say."""
     tokens: dict[str, int] = {}
     ranks: dict[str, int] = {}
-    for name in attributes:  # fewer than the names there are
+    for name, value in attributes.items():  # fewer than the names there are
         if name in _TOTALS:
-            value = attributes[name]
             total, rank = _TOTALS[name]
             is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
             if is_number and rank <= ranks.get(total, rank):
