@@ -22,6 +22,8 @@ LOWEST = [
     "opentelemetry-instrumentation==0.60b0",
     "opentelemetry-semantic-conventions==0.60b0",
     "wrapt==1.17.0",
+    "msgspec==0.19.0",
+    "platformdirs==4.2.0",
 ]
 NEEDS_THE_COMMAND_LINE = ["--ignore=tests/cli", "--ignore=tests/test_readme.py", "--ignore=tests/test_examples.py"]
 

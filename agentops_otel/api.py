@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
 from typing import Any, ParamSpec, TypeVar, overload
 
 from opentelemetry import trace
@@ -34,6 +35,7 @@ def configure(
     propagation: bool | None = None,
     store: SessionStore | None = None,
     redact: Callable[[str, object], object] | None = None,
+    journal: bool | str | PathLike[str] | None = None,
 ) -> None:
     """Sets sessions up; optional, and may be called again to change a setting.
 
@@ -53,6 +55,9 @@ def configure(
             the latest sessions of this process are known.
         redact: called with each name and value that is about to be captured of a decorated function's call (its
             arguments, and ``"return"``); what it returns is written instead.
+        journal: keep spans of sessions on disk until they are delivered, so that those of a process that is killed,
+            or whose collector is away, arrive later: True, False, or the directory (default True, in the user's state
+            directory, or ``OTEL_PYTHON_AGENTOPS_JOURNAL``).
 
     Raises TypeError or ValueError for arguments that make no sense.
     """
@@ -68,6 +73,9 @@ def configure(
         settings["redact"] = arguments.function("redact", redact)
     if propagation is not None:
         settings["propagation"] = arguments.boolean("propagation", propagation)
+    if journal is not None:
+        settings["journal"] = journal is not False
+        settings["journal_directory"] = None if isinstance(journal, bool) else arguments.directory("journal", journal)
     if store is not None:
         arguments.instance_with("store", store, "get", "put")
         runtime.registry.recent.store = store

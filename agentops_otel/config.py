@@ -20,6 +20,9 @@ Follows OpenTelemetry's "Environment Variables as Context Propagation Carriers".
 """
 
 
+_SWITCHES = ("", "on", "off", "true", "false")
+
+
 @dataclass(frozen=True)
 class Config:
     """What can be set, with the defaults."""
@@ -32,6 +35,12 @@ class Config:
 
     propagation: bool = True
     """Let sessions go along into threads, pools, processes and requests by themselves."""
+
+    journal: bool = True
+    """Keep spans of sessions on disk until they are delivered."""
+
+    journal_directory: str | None = None
+    """Where; None: in the user's state directory."""
 
     content_on_spans: bool = False
     """Write arguments and results of decorated functions as attributes of their spans."""
@@ -46,13 +55,26 @@ class Config:
     def from_environment(cls) -> Config:
         """Reads ``OTEL_PYTHON_AGENTOPS_*``; a value that makes no sense costs one warning and is the default."""
         content = _content()
+        journal = os.environ.get(env.OTEL_PYTHON_AGENTOPS_JOURNAL, "").strip()
         return cls(
             signals=_boolean(env.OTEL_PYTHON_AGENTOPS_SIGNALS, cls.signals),
             exit_timeout=_seconds(env.OTEL_PYTHON_AGENTOPS_EXIT_TIMEOUT, cls.exit_timeout),
             propagation=_boolean(env.OTEL_PYTHON_AGENTOPS_PROPAGATION, cls.propagation),
+            journal=journal.lower() not in ("off", "false"),
+            journal_directory=None if journal.lower() in _SWITCHES else absolute(journal),
             content_on_spans=content in ("span_only", "span_and_event"),
             content_on_events=content in ("event_only", "span_and_event"),
         )
+
+
+def absolute(directory: str) -> str:
+    """A directory by its full path, which stays the same when the program goes to another one."""
+    return os.path.abspath(os.path.expanduser(directory))
+
+
+def run_id() -> str:
+    """The `agentops-otel run` that this process belongs to, or empty."""
+    return os.environ.get(env.OTEL_PYTHON_AGENTOPS_RUN_ID, "")
 
 
 def exception_signal() -> str:

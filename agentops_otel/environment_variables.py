@@ -26,6 +26,15 @@ OTEL_PYTHON_AGENTOPS_PROPAGATION = "OTEL_PYTHON_AGENTOPS_PROPAGATION"
 subprocesses, Celery tasks and requests.
 """
 
+OTEL_PYTHON_AGENTOPS_JOURNAL = "OTEL_PYTHON_AGENTOPS_JOURNAL"
+"""
+.. envvar:: OTEL_PYTHON_AGENTOPS_JOURNAL
+
+``off``, ``on`` (default) or a directory: whether, and where, spans of sessions are kept on disk until they are
+delivered, so that those of a process that is killed, or whose collector is away, arrive later. Default: the user's state
+directory.
+"""
+
 OTEL_PYTHON_AGENTOPS_STORE = "OTEL_PYTHON_AGENTOPS_STORE"
 """
 .. envvar:: OTEL_PYTHON_AGENTOPS_STORE
@@ -38,5 +47,5 @@ OTEL_PYTHON_AGENTOPS_RUN_ID = "OTEL_PYTHON_AGENTOPS_RUN_ID"
 """
 .. envvar:: OTEL_PYTHON_AGENTOPS_RUN_ID
 
-Set by ``agentops-otel run`` for the program it starts: begins the names of the files this run writes in the store.
+Set by ``agentops-otel run`` for the program it starts: tells its files in the store, and its journals, from others.
 """

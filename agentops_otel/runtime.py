@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextvars import Token
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -45,12 +45,19 @@ from .sessions.state import PROVIDER_SHUTDOWN, Ending, EndReason, EndState
 from .sessions.worker import Worker
 from .shield import Shield
 
+if TYPE_CHECKING:
+    from .journal.afterlife import Afterlife
+
 _logger = logging.getLogger("agentops_otel")
 _ATTACHING = Shield("attaching to the TracerProvider")
 _FLUSHING = Shield("flushing")
 _FORKING = Shield("cleaning up in a forked child")
+_KEEPING = Shield("setting the journal up")
 
 _LOGS, _METRICS = "opentelemetry.sdk._logs", "opentelemetry.sdk.metrics"
+KEEPING = frozenset({"journal", "journal_directory"})
+"""The settings of the journal."""
+
 _MOMENT = 0.5
 """Seconds that ending sessions may take at the least, if the user does not want to wait for exports at all."""
 
@@ -63,6 +70,7 @@ class Runtime:
         self.worker = Worker()
         self.registry = Registry(self.worker)
         self._others = OtherSignals(self.registry)
+        self._afterlife: Afterlife | None = None
         self._is_armed = False
         self.registry.flush = self.flush
         self.registry.end_bounded = self._end_everything
@@ -98,6 +106,8 @@ class Runtime:
             self._signals.disarm()
         if not self.settings.propagation:
             self._stay_here()
+        if not KEEPING.isdisjoint(settings):
+            self._let_go()
         self._is_armed = False
 
     # -- sessions --
@@ -145,9 +155,7 @@ class Runtime:
         self.registry.attend()
         self.worker.settle(timeout)
         done: list[bool] = []
-        in_time = self.worker.run_within(
-            max(0.0, deadline - monotonic()), lambda: done.append(self._force_flush(deadline))
-        )
+        in_time = self.worker.run_within(max(0.0, deadline - monotonic()), lambda: done.append(self._export(deadline)))
         return in_time and done == [True]
 
     def tracer(self) -> trace.Tracer | None:
@@ -177,6 +185,7 @@ class Runtime:
     def release(self) -> None:
         """Gives every hook back; what is open stays open. The next session, or `install`, takes them again."""
         self._stay_here()
+        self._let_go()
         self._signals.disarm()
         self._excepthook.uninstall()
         self._at_exit.disarm()
@@ -246,6 +255,21 @@ class Runtime:
             if self.settings.propagation:
                 for way in self._across:
                     way.install()
+            self._keep()
+
+    def _keep(self) -> None:
+        """Has spans kept until they are delivered."""
+        if self._afterlife is None:
+            with _KEEPING:
+                # Imported here: whoever has no provider needs none of it.
+                from .journal.afterlife import Afterlife
+
+                self._afterlife = Afterlife(self.registry, self.settings)
+
+    def _let_go(self) -> None:
+        afterlife, self._afterlife = self._afterlife, None
+        if afterlife is not None:
+            afterlife.release()
 
     def _stay_here(self) -> None:
         for way in self._across:
@@ -258,8 +282,8 @@ class Runtime:
         self._signals.die_of_pending(3 * self.settings.exit_timeout + _MOMENT)
         deadline = monotonic() + self.settings.exit_timeout
         ended = self._end_everything(self._excepthook.ending())
-        flushed = self.worker.run_within(max(0.0, deadline - monotonic()), lambda: self._force_flush(deadline))
-        self.registry.recent.settle(max(0.0, deadline - monotonic()))
+        flushed = self.worker.run_within(max(0.0, deadline - monotonic()), lambda: self._export(deadline))
+        self._close(deadline)
         if not (ended and flushed):
             _logger.warning(
                 "the program ends, but exporting its last spans took longer than %s s (%s)",
@@ -270,8 +294,13 @@ class Runtime:
     def _signal_kills(self, name: str) -> None:
         deadline = monotonic() + self.settings.exit_timeout
         self._end_everything(Ending(EndState.UNKNOWN, EndReason.SIGNAL, signal=name), settle=False)
-        self.worker.run_within(max(0.0, deadline - monotonic()), lambda: self._force_flush(deadline))
+        self.worker.run_within(max(0.0, deadline - monotonic()), lambda: self._export(deadline))
+        self._close(deadline)
+
+    def _close(self, deadline: float) -> None:
         self.registry.recent.settle(max(0.0, deadline - monotonic()))
+        if self._afterlife is not None:
+            self._afterlife.close(deadline)
 
     def _provider_shuts_down(self, source: Source) -> None:
         self._end_everything(PROVIDER_SHUTDOWN, source)
@@ -298,6 +327,11 @@ class Runtime:
             ended = self.registry.ended
         return True
 
+    def _export(self, deadline: float) -> bool:
+        """Has everything exported that has ended; also what could not be delivered before."""
+        flushed = self._force_flush(deadline)
+        return (self._afterlife is None or self._afterlife.flush(deadline)) and flushed
+
     def _force_flush(self, deadline: float) -> bool:
         flushed = []
         for provider in self._to_flush():
@@ -319,6 +353,8 @@ class Runtime:
             ids.in_child_after_fork()
             self.worker.in_child_after_fork()
             self.registry.in_child_after_fork()
+            if self._afterlife is not None:
+                self._afterlife.in_child_after_fork()
             self._others.in_child_after_fork()
             self._signals.in_child_after_fork()
             self._multiprocessing.in_child_after_fork()

@@ -79,6 +79,8 @@ TAGS: Final = "agentops.tags"
 END_STATE: Final = "agentops.session.end_state"
 END_REASON: Final = "agentops.session.end_reason"
 EXIT_SIGNAL: Final = "agentops.session.exit.signal"
+EXIT_CODE: Final = "agentops.session.exit.code"
+"""Exit status of a process that died with the session open, where `agentops-otel run` saw it."""
 DURATION: Final = "agentops.session.duration"
 """Length of the session in seconds, on the ``session.end`` event (the root span has its own times)."""
 
@@ -120,6 +122,9 @@ EVENT_OPERATION_DETAILS: Final = "agentops.operation.details"
 METRIC_ACTIVE: Final = "agentops.session.active"
 METRIC_DURATION: Final = "agentops.session.duration"
 METRIC_ENDED: Final = "agentops.session.ended"
+METRIC_LOST: Final = "agentops.spans.lost"
+LOST_REASON: Final = "agentops.lost.reason"
+"""Why spans never arrive, on that metric: ``queue_full``, ``refused``, ``not_exported`` or ``journal_full``."""
 
 # -- names of older conventions: read, never written ----------------------------------------------------------
 

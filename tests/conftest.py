@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -56,9 +57,9 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def deaths(receiver: Receiver) -> Deaths:
+def deaths(receiver: Receiver, tmp_path: Path) -> Deaths:
     """Runs the programs of tests/scripts against `receiver`."""
-    return Deaths(receiver)
+    return Deaths(receiver, tmp_path / "journal")
 
 
 @pytest.fixture

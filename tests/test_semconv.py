@@ -96,6 +96,8 @@ NAMES: dict[str, Any] = {
     "METRIC_ACTIVE": "agentops.session.active",
     "METRIC_DURATION": "agentops.session.duration",
     "METRIC_ENDED": "agentops.session.ended",
+    "METRIC_LOST": "agentops.spans.lost",
+    "LOST_REASON": "agentops.lost.reason",
     "OLD_INPUT_TOKENS": ("gen_ai.usage.prompt_tokens", "llm.token_count.prompt"),
     "OLD_OUTPUT_TOKENS": ("gen_ai.usage.completion_tokens", "llm.token_count.completion"),
     "OLD_CACHE_READ_INPUT_TOKENS": ("llm.token_count.prompt_details.cache_read",),

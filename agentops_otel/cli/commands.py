@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
@@ -130,3 +131,42 @@ def show(session_id: str, store: Path | None, as_json: bool) -> None:
             screen.print(session_tree(session, screen.width))
     if found.damaged:
         click.echo(damage(found.damaged), err=True)
+
+
+@cli.command()
+@click.argument(
+    "directory", required=False, type=click.Path(file_okay=False, path_type=Path, resolve_path=True), metavar="[DIR]"
+)
+@_json_option
+def recover(directory: Path | None, as_json: bool) -> None:
+    """Send what processes that are gone have left in their journals, and end the sessions they left open.
+
+    DIR is where the journals are [default: OTEL_PYTHON_AGENTOPS_JOURNAL, else the user's state directory]. It is sent
+    where OTEL_TRACES_EXPORTER and OTEL_EXPORTER_OTLP_ENDPOINT say. The status is 1 if something could not be sent: it
+    stays there.
+    """
+    from .journals import anybody_is_dead, journal_directory
+    from .text import damage
+
+    where = directory or journal_directory()
+    found = []
+    if anybody_is_dead(where):
+        from .recover import recover_all
+
+        found = recover_all(where)
+    if as_json:
+        click.echo(json.dumps([asdict(summary) for summary in found], indent=2))
+    elif not found:
+        click.echo(f"Nothing to recover in {where}.")
+    for summary in () if as_json else found:
+        click.echo(
+            f"process {summary.pid}: {summary.sessions} open sessions, {summary.spans} spans to send: "
+            f"{summary.sent} sent, {summary.refused} refused, {summary.left} left"
+        )
+    for summary in found:
+        if summary.damaged:
+            click.echo(damage(summary.damaged), err=True)
+        if summary.problem:
+            click.echo(f"not read: {summary.problem}", err=True)
+    if any(summary.left for summary in found):
+        sys.exit(1)

@@ -18,7 +18,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import NoReturn
 
@@ -37,10 +37,12 @@ _PASSED_ON = frozenset(
 _FROM_TERMINAL = frozenset({signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH})
 
 
-def supervise(argv: list[str], environment: Mapping[str, str]) -> int:
+def supervise(
+    argv: list[str], environment: Mapping[str, str], started: Callable[[int], object] = lambda pid: None
+) -> int:
     """Runs a command to its end. Returns its exit status, or the number of the signal that killed it, negative.
 
-    Raises OSError where the command cannot be started. This process must have no other threads.
+    ``started(pid)`` is told of it. Raises OSError where the command cannot be started. This process must have no other threads.
     """
     # An inherited SIG_IGN would have the kernel throw the exit status away.
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
@@ -53,6 +55,7 @@ def supervise(argv: list[str], environment: Mapping[str, str]) -> int:
         # Unlike subprocess, posix_spawn gives the child our signal mask as it was, and every descriptor we inherited.
         # SIGPIPE and SIGXFSZ are those that Python ignores.
         child = os.posix_spawnp(argv[0], argv, environment, setsigmask=mask, setsigdef=[signal.SIGPIPE, signal.SIGXFSZ])
+        started(child)
         while True:
             number, child_has_it = _next_signal(waited_for, child)
             if number == signal.SIGCHLD:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from opentelemetry.util.types import AttributeValue
 
+from .. import config
 from ..shield import encodable
 from .state import EndReason, EndState
 
@@ -130,6 +132,16 @@ def instance_with(argument: str, value: Any, *methods: str) -> Any:
         if not callable(getattr(value, method, None)):
             raise TypeError(f"{argument} must have a method {method}(), and {_kind(value)} has none")
     return value
+
+
+def directory(argument: str, value: Any) -> str:
+    """The full path of a directory that need not be there yet."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{argument} must be a path, True or False, not {_kind(value)}")
+    path = os.fspath(value)
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise ValueError(f"{argument} must be the path of a directory, not {path!r}")
+    return config.absolute(path)
 
 
 def carrier(argument: str, value: Any) -> Mapping[str, str]:

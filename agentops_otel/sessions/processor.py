@@ -65,6 +65,9 @@ class TrackingProcessor(SpanProcessor):
             attributes = stamp(span, record.session_id, record.ids)
             if _CONVERSATION_ID in attributes and _CONVERSATION_ID not in record.ids:
                 self._learn(record, attributes)
+            keeper = self._registry.keeper
+            if keeper is not None:
+                keeper.started(span, is_root=False)
             if record.limits is not None:
                 record.limits.touch()
             if not record.is_open:
@@ -79,6 +82,9 @@ class TrackingProcessor(SpanProcessor):
             record = self._open(trace_id) or self._over(trace_id)
             if record is None:
                 return
+            keeper = self._registry.keeper
+            if keeper is not None:
+                keeper.ended(span_id)
             spans = record.spans
             if spans is None or spans.pop(span_id, _NOT_THERE) is _NOT_THERE:
                 if record.is_open and span_id == record.lasting_context.span_id:
@@ -111,6 +117,8 @@ class TrackingProcessor(SpanProcessor):
             return None if BAGGAGE_KEY not in around else self._record_of_baggage(span, around)
         if parent.span is None:
             parent.born(span)
+            if self._registry.keeper is not None:
+                self._registry.keeper.started(span, is_root=True)
             self._source = parent.source
             return None
         # Known or not: a session may have ended just now, between the choice of the parent and here.

@@ -171,11 +171,14 @@ class Record(trace.Span):
 
     def set_attributes(self, attributes: Mapping[str, types.AttributeValue]) -> None:
         self._root.set_attributes(attributes)
-        if self.is_open and self.source is not None and _LEARNED & attributes.keys():
-            self.source.registry.learn(self, attributes)
+        if self.is_open and self.source is not None:
+            if _LEARNED & attributes.keys():
+                self.source.registry.learn(self, attributes)
+            self._written()
 
     def add_event(self, name: str, attributes: types.Attributes = None, timestamp: int | None = None) -> None:
         self._root.add_event(name, attributes, timestamp)
+        self._written()
 
     def add_link(self, context: trace.SpanContext, attributes: types.Attributes = None) -> None:
         self._root.add_link(context, attributes)
@@ -194,6 +197,12 @@ class Record(trace.Span):
         escaped: bool = False,
     ) -> None:
         self._root.record_exception(exception, attributes, timestamp, escaped)
+        self._written()
+
+    def _written(self) -> None:
+        """Something was written on the root: who keeps it has to be told, in a moment."""
+        if self.is_open and self.source is not None and self.source.registry.keeper is not None:
+            self.source.registry.attend_soon(self.trace_id)
 
     @property
     def _root(self) -> trace.Span:

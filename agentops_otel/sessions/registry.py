@@ -13,6 +13,7 @@ from opentelemetry import context, trace
 from .. import clock
 from ..shield import Shield
 from . import ending as ends
+from .afterlife import SpanKeeper
 from .carrier import ids_in
 from .context import SPAN_KEY
 from .handle import Session
@@ -31,6 +32,10 @@ _WARNING = Shield("warning of a session that nobody ended")
 
 ATTEND = 0.5
 """Seconds after which a session in which something happened is looked after."""
+
+
+MOST_LOOKED_AFTER = 1000
+"""Sessions whose open spans are looked at for changes while nothing else happens in them."""
 
 
 class Observer(Protocol):
@@ -60,6 +65,8 @@ class Registry:
         """Waits until what has been recorded is exported, at most so many seconds."""
         self.end_bounded: Callable[[Ending, object], object] = self.end_everything
         """`end_everything`, but not for longer than the user wants to wait for a span processor that hangs."""
+        self.keeper: SpanKeeper | None = None
+        """Keeps the spans of sessions beyond the death of the process."""
         self.fresh: set[int] = set()
         """Trace ids of the sessions to attend to soon. Not the records: most of them are over by then."""
         self._is_attending = False
@@ -195,8 +202,19 @@ class Registry:
                     self.forget_if_done(record)
                 root = record.span
                 known = ends.known_since_start(record)
-                if known and record.is_open and root is not None and root.is_recording():
-                    write(root, known)
+                if record.is_open and root is not None and root.is_recording():
+                    if known:
+                        write(root, known)
+                    if self.keeper is not None:
+                        self._keep_changes(self.keeper, record, root)
+
+    def _keep_changes(self, keeper: SpanKeeper, record: Record, root: trace.Span) -> None:
+        keeper.changed(root)
+        spans = record.spans or {}
+        for held in list(spans.values()):
+            keeper.changed(held.revive() if isinstance(held, SpanWatch) else held)
+        if spans and len(self.fresh) < MOST_LOOKED_AFTER:  # what is written on an open span, nobody tells
+            self.attend_soon(record.trace_id)
 
     def span_started_late(self, record: Record, span_id: int) -> None:
         """A span started in a session that is over, or that belongs to another process."""

@@ -8,7 +8,7 @@ built as expected, the public API is used; a test runs all of it both ways.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opentelemetry import trace
@@ -72,3 +72,42 @@ def write(span: trace.Span, attributes: Mapping[str, AttributeValue]) -> None:
             present.update(attributes)
     else:
         span.set_attributes(attributes)
+
+
+Parts = tuple[Any, Any, Any, Any, Any, Mapping[str, Any], Sequence[Any], Sequence[Any], Any, str, "int | None"]
+
+
+def parts_of(span: Any) -> Parts:
+    """All that a span is, to be looked at at once.
+
+    Its context, parent, status, resource, instrumentation scope, attributes, events, links, kind, name and start time.
+    """
+    try:
+        events, links = span._events, span._links
+        return (
+            span._context,
+            span._parent,
+            span._status,
+            span._resource,
+            span._instrumentation_scope,
+            span._attributes._dict,
+            tuple(events) if events else (),
+            tuple(links) if links else (),
+            span._kind,
+            span._name,
+            span._start_time,
+        )
+    except (AttributeError, RuntimeError):  # built in another way; or an event is added in another thread right now
+        return (
+            span.context,
+            span.parent,
+            span.status,
+            span.resource,
+            span.instrumentation_scope,
+            attributes_of(span),
+            tuple(span.events or ()),
+            tuple(span.links or ()),
+            span.kind,
+            span.name,
+            span.start_time,
+        )

@@ -63,8 +63,9 @@ def isolated(use: Callable[[], object]) -> Iterator[None]:
     providers, opened, over = list(runtime._sources), set(registry.open_records()), set(registry._over)
     died = False
     nothing_current = context.attach(context.Context())
-    with replaced(registry.recent, store=None, _known=OrderedDict()):
+    with replaced(registry.recent, store=None, _known=OrderedDict()), replaced(registry, keeper=None):
         try:
+            runtime.set(journal=False)
             use()
             yield
         finally:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 from support.otlp import Log, Protocol, Receiver, Span
@@ -216,8 +217,10 @@ def _end_of(root: Span) -> End:
 class Deaths:
     """Runs programs against a receiver."""
 
-    def __init__(self, receiver: Receiver) -> None:
+    def __init__(self, receiver: Receiver, journal: Path) -> None:
         self.receiver = receiver
+        self.journal = journal
+        """The directory of the programs' journals."""
 
     @contextmanager
     def start(
@@ -232,6 +235,7 @@ class Deaths:
         """Starts tests/scripts/<name>.py; `before` is what stands before it on the command line."""
         # The programs find their set-up beside them. A fork is what they are about: no warning of it.
         ours = {"PYTHONSAFEPATH": "", "PYTHONWARNINGS": "ignore::DeprecationWarning", "AGENTOPS_TEST_SETUP": setup}
+        ours["OTEL_PYTHON_AGENTOPS_JOURNAL"] = str(self.journal)
         environment = self.receiver.environment(protocol) | ours | dict(env or {})
         words: Command = [*before, *([sys.executable] if before else []), script(name), *arguments]
         with Program.start(words, env=environment) as program:

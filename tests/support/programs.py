@@ -48,6 +48,8 @@ def run(
 def _clean_environment() -> dict[str, str]:
     # Nothing else of the parent's environment gets in: OTEL_*, PYTHON* and proxies would change the result.
     clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    # A journal is what programs share: one would send what another has left. Who wants one says where.
+    clean["OTEL_PYTHON_AGENTOPS_JOURNAL"] = "off"
     # What is installed for a few tests would make each start of `agentops-otel run` take five times as long.
     clean["OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"] = "anthropic,celery,openai,threading"
     # Where the package is not installed, this says where the programs find it.

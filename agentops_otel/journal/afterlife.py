@@ -1,0 +1,77 @@
+"""The parts of this room, joined: the journal, the exporters, what is sent again, and what others have left."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import clock, config
+from ..sessions.registry import Registry
+from .delivery import Delivery
+from .sinks import Sinks
+
+if TYPE_CHECKING:
+    from .recovery import Recovery
+    from .writer import Journal
+
+
+class Afterlife:
+    """What lets the spans of this process arrive when it is gone, or a collector was away."""
+
+    def __init__(self, registry: Registry, settings: config.Config) -> None:
+        self._registry = registry
+        self._settings = settings
+        self._journal: Journal | None = None
+        self._recovery: Recovery | None = None
+        self._sinks = Sinks(lambda: self._journal, registry.worker)
+        self._delivery = Delivery(self._sinks, registry.worker)
+        if settings.journal:
+            self._begin()
+        self._sinks.install()
+
+    def flush(self, deadline: float) -> bool:
+        """Sends what could not be delivered, here or by others; false if something is left.
+
+        ``deadline``: in seconds of `time.monotonic`.
+        """
+        sent = self._delivery.flush(deadline)
+        return (self._recovery is None or self._recovery.flush(deadline)) and sent
+
+    def close(self, deadline: float | None = None) -> None:
+        """The process ends, and should not wait longer than until ``deadline`` for what is exported after this."""
+        self._delivery.close(deadline)
+        if self._journal is not None:
+            self._journal.close()
+
+    def release(self) -> None:
+        """Gives the exporters back. What is in the journal stays there, for the next process."""
+        self._sinks.uninstall()
+        self._registry.keeper = None
+        self.close()
+
+    def in_child_after_fork(self) -> None:
+        """What was written and is being sent is the parent's business."""
+        if self._journal is not None:
+            self._journal.leave()
+        if self._recovery is not None:
+            self._recovery.in_child_after_fork()
+        self._sinks.in_child_after_fork()
+        self._delivery.in_child_after_fork()
+        if self._settings.journal:
+            self._begin()
+
+    def _begin(self) -> None:
+        # Imported here: who wants no journal needs no msgpack.
+        from .places import Place, default_directory
+        from .recovery import Recovery
+        from .writer import Journal
+
+        place = Place(Path(self._settings.journal_directory or default_directory()))
+        self._registry.keeper = self._journal = Journal(place, config.run_id(), os.getpid(), self._soon)
+        recovery = self._recovery = Recovery(place, self._sinks.all, self._soon)
+        self._sinks.on_new = [lambda sink: recovery.start()]
+
+    def _soon(self, seconds: float, job: Callable[[], object]) -> None:
+        self._registry.worker.post_at(clock.monotonic() + seconds, job)

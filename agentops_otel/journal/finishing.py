@@ -1,0 +1,91 @@
+"""How the spans that a dead process left open are ended: as those of a session that ends abnormally, and as lost."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import trace
+from opentelemetry.trace import StatusCode
+from opentelemetry.util.types import AttributeValue
+
+from .. import semconv
+from ..sessions import events
+from ..sessions.sdk_spans import attributes_of
+from ..sessions.state import Ending, EndReason, EndState
+from ..sessions.totals import Totals
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+    from .records import SpanState
+
+DESCRIPTION: Final = "the process was lost"
+"""Of the status."""
+
+_LOST: Final = Ending(EndState.UNKNOWN, EndReason.PROCESS_LOST).attributes
+_OURS: Final = "agentops.session."
+"""How the names begin of what a session says of itself: its end and its totals."""
+
+_IDS: Final = frozenset(
+    {semconv.SESSION_ID, semconv.SESSION_PREVIOUS_ID, semconv.GEN_AI_CONVERSATION_ID, semconv.USER_ID}
+)
+
+
+def ended(state: SpanState, time: int, known: Mapping[str, AttributeValue]) -> SpanState:
+    """An open span as it is when it has ended, at ``time`` (nanoseconds since the epoch) if it had started by then.
+
+    ``known``: how the process ended, as attributes.
+    """
+    end = max(time, state.start)
+    if state.is_root:
+        attributes = {**state.attributes, **_LOST, **known}
+        return state._replace(end=end, attributes=attributes, status=StatusCode.ERROR.value, description=DESCRIPTION)
+    marks = {name: said for name, said in known.items() if name == semconv.EXIT_SIGNAL}
+    return state._replace(
+        end=end, attributes={**state.attributes, semconv.END_REASON: _LOST[semconv.END_REASON], **marks}
+    )
+
+
+def recounted(
+    root: SpanState, spans: Iterable[SpanState], readable: Callable[[SpanState], ReadableSpan | None]
+) -> SpanState:
+    """A root with the totals of the other spans of its trace, which come in the order of their starts.
+
+    Totals are written on an open root twice a second, so what ended last is not in them. Where fewer spans are there
+    than were counted, because those that were delivered need not stay in the journal, what stands on the root stays.
+    """
+    waiting = deque(spans)
+    opened: dict[int, Any] = {}
+    totals = Totals()
+    for state in sorted((state for state in waiting if state.end), key=lambda state: state.end):
+        while waiting and waiting[0].start <= state.end:
+            started = waiting.popleft()
+            # Of an open one only its attributes and its parent are looked at.
+            opened[started.span_id] = readable(started if started.end else started._replace(end=started.start))
+        span = opened.pop(state.span_id, None)
+        if span is not None:
+            totals.add(span, attributes_of(span), opened)
+    counted: Mapping[str, Any] = totals.attributes()
+    is_all = all(counted.get(name, 0) >= said for name, said in _session_attributes(root) if _is_number(said))
+    return root._replace(attributes={**root.attributes, **counted}) if is_all else root
+
+
+def tell(root: SpanState) -> None:
+    """Emits the log event ``session.end`` for a root that `ended`, if the program has an SDK LoggerProvider."""
+    context = trace.SpanContext(
+        int.from_bytes(root.trace_id, "big"), root.span_id, is_remote=False, trace_flags=trace.TraceFlags(root.flags)
+    )
+    said = {name: root.attributes[name] for name in _IDS & root.attributes.keys()}
+    said.update(_session_attributes(root))
+    said[semconv.DURATION] = (root.end - root.start) / 1e9
+    events.emit(semconv.EVENT_SESSION_END, said, context, time=root.end, is_error=True)
+
+
+def _session_attributes(root: SpanState) -> list[tuple[str, Any]]:
+    return [(name, said) for name, said in root.attributes.items() if name.startswith(_OURS)]
+
+
+def _is_number(said: object) -> bool:
+    return isinstance(said, (int, float)) and not isinstance(said, bool)

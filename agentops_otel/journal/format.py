@@ -1,0 +1,95 @@
+"""How records stand in a file.
+
+A file begins with a header that says what it is and in which version. Records follow, each with a mark, its length and
+a checksum. So a record that was torn by the death of its writer, or damaged later, is noticed and costs only itself:
+the next one is found by its mark. The unwritten rest of a file is zeros.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Iterator
+from typing import Final
+from zlib import crc32
+
+VERSION: Final = 1
+
+_MAGIC: Final = b"agentops-journal"
+_HEADER: Final = struct.Struct("<16sI")
+_MARK: Final = b"\xa7\x0aJ\x1e"
+_FRAME: Final = struct.Struct("<4sII")
+
+HEADER_SIZE: Final = _HEADER.size
+FRAME_SIZE: Final = _FRAME.size
+
+MOST_BYTES: Final = 2**24
+"""Of one record. A length beyond it is damage."""
+
+_MOST_IN_VAIN: Final = 16
+"""Times its length that a file is read in search of a whole record; one that was made for it would take hours."""
+
+
+class NotAJournal(ValueError):
+    """A file of something else, or of a version that is not known here."""
+
+
+def header() -> bytes:
+    """What a file begins with."""
+    return _HEADER.pack(_MAGIC, VERSION)
+
+
+def framed(payload: bytes) -> bytes:
+    """A record as it stands in a file."""
+    return _FRAME.pack(_MARK, len(payload), crc32(payload)) + payload
+
+
+def check_header(data: bytes | mmap.mmap) -> None:
+    """Raises NotAJournal for what is not a file of this version."""
+    if len(data) < HEADER_SIZE:
+        raise NotAJournal("it is too short")
+    magic, version = _HEADER.unpack(data[:HEADER_SIZE])
+    if magic != _MAGIC:
+        raise NotAJournal("it is no journal")
+    if version != VERSION:
+        raise NotAJournal(f"it is a journal of version {version}, and this is version {VERSION}")
+
+
+def payload_at(data: bytes | mmap.mmap, offset: int) -> bytes | None:
+    """The payload of the record at ``offset``; None if there is none, or it is damaged."""
+    if offset + FRAME_SIZE > len(data):
+        return None
+    mark, length, checksum = _FRAME.unpack(data[offset : offset + FRAME_SIZE])
+    if mark != _MARK or length > MOST_BYTES:
+        return None
+    payload = data[offset + FRAME_SIZE : offset + FRAME_SIZE + length]
+    return payload if len(payload) == length and crc32(payload) == checksum else None
+
+
+def payloads(data: bytes | mmap.mmap) -> Iterator[tuple[int, bytes]]:
+    """The offset and payload of every record that is whole.
+
+    Raises NotAJournal at once for what is not a file of this version.
+    """
+    check_header(data)
+    return _payloads(data)
+
+
+def _payloads(data: bytes | mmap.mmap) -> Iterator[tuple[int, bytes]]:
+    offset = HEADER_SIZE
+    in_vain = 0
+    while 0 <= offset < len(data) and in_vain <= _MOST_IN_VAIN * len(data):
+        payload = payload_at(data, offset)
+        if payload is not None:
+            yield offset, payload
+            offset += FRAME_SIZE + len(payload)
+        else:  # the end, or damage: then there are more behind it
+            in_vain += _length_at(data, offset)
+            offset = data.find(_MARK, offset + 1)
+
+
+def _length_at(data: bytes | mmap.mmap, offset: int) -> int:
+    """The bytes that `payload_at` had to look at."""
+    frame = data[offset : offset + FRAME_SIZE]
+    length = _FRAME.unpack(frame)[1] if len(frame) == FRAME_SIZE else 0
+    return min(length, MOST_BYTES, len(data) - offset)

@@ -1,0 +1,78 @@
+"""One memory-mapped file of a journal.
+
+A write to a mapping gives up nothing, not even the GIL, which a system call does: beside a busy thread that doubles the
+time of every span. What is in the mapping is in the file also when the process is killed at the next instruction (not
+when the machine loses power). The room on the disk is really taken when the file is made: a mapping of a file with
+holes on a full disk would be a SIGBUS later, which kills.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from . import format
+
+RESERVED: Final = 2**14
+"""Bytes that are left free for what was delivered: it is to be written also when the disk is full of spans."""
+
+
+class Segment:
+    """A file that records are appended to, and read back from. Not thread-safe."""
+
+    __slots__ = ("data", "end", "limit", "live", "number", "path", "size")
+
+    def __init__(self, path: Path, number: int, size: int) -> None:
+        """Makes the file. Raises OSError where that cannot be done, and leaves nothing behind then."""
+        self.path = path
+        self.number = number
+        self.size = size
+        self.live = 0
+        """Records in it that still count."""
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            _take_room(file, size)
+            self.data = mmap.mmap(file, size)
+            """The mapping, for who must not make a call to write to it."""
+        except (OSError, ValueError):
+            with suppress(OSError):
+                os.unlink(path)
+            raise
+        finally:
+            os.close(file)
+        header = format.header()
+        self.data[: len(header)] = header
+        self.end = len(header)
+        """Where the next record goes."""
+        self.limit = size - RESERVED
+        """Where records of spans end."""
+
+    def append(self, framed: bytes) -> int:
+        """Writes a record, for which there is room; returns its offset."""
+        offset = self.end
+        end = offset + len(framed)
+        self.data[offset:end] = framed
+        self.end = end
+        return offset
+
+    def read(self, offset: int) -> bytes | None:
+        """The payload of the record at an offset. Raises ValueError when the file is removed."""
+        return format.payload_at(self.data, offset)
+
+    def close(self) -> None:
+        """Removes the file."""
+        self.data.close()
+        with suppress(OSError):
+            os.unlink(self.path)
+
+
+def _take_room(file: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, 0, size)
+        return
+    zeros = bytes(1 << 16)
+    for start in range(0, size, len(zeros)):
+        os.write(file, zeros[: size - start])

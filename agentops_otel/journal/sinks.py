@@ -1,0 +1,211 @@
+"""The exporters of this program: what they are given, and what they say became of it.
+
+The processors of the SDK are wrapped to learn which of them takes which span for export, and the exporters that they
+have to learn which spans have arrived. By plain functions: these run for every span and for every batch.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+
+from ..sessions.worker import Worker
+from ..shield import Shield, absorb
+from .feeds import DirectFeed, Feed, QueueFeed
+from .losses import Loss, Losses
+from .sink import Sink
+from .verdicts import Verdicts
+
+if TYPE_CHECKING:
+    from .writer import Journal
+
+Function = Callable[..., Any]
+
+_FEED: Final = "_agentops_feed"
+_SINK: Final = "_agentops_sink"
+"""Where a processor and an exporter have what is known of them, among their own attributes: the fastest look-up, and it
+dies with them."""
+_UNMET: Final[Any] = object()
+_TELLING: Final = Shield("telling of an exporter")
+
+
+class Sinks:
+    """Every exporter that a span processor of the SDK has, from the first span on that it takes for export."""
+
+    def __init__(self, journal_of: Callable[[], Journal | None], worker: Worker) -> None:
+        self.journal_of = journal_of
+        """The journal of this process; None: none is kept."""
+        self.losses = Losses(worker)
+        self.verdicts = Verdicts()
+        self.on_new: list[Callable[[Sink], object]] = []
+        """Called by the worker with each exporter that becomes known."""
+        self.wake: Callable[[], object] = lambda: None
+        """Something has to be sent again, or can be."""
+        self.is_on = False
+        self._worker = worker
+        self._known: list[weakref.ref[Sink]] = []
+        self._keys: dict[str, weakref.ref[Sink]] = {}
+        self._processors: list[weakref.ref[Any]] = []
+        self._wrapped: dict[tuple[type, str], tuple[Function, Function]] = {}
+        """What was there, and what we put there."""
+        self._deadline: float | None = None
+
+    def all(self) -> list[Sink]:
+        """Those that can be sent to, in the order in which they became known."""
+        found = (known() for known in list(self._known))
+        return [sink for sink in found if sink is not None and not sink.is_shut]
+
+    def install(self) -> None:
+        """Wraps the processors of the SDK, unless they are."""
+        if not self.is_on:
+            self.is_on = True
+            self.verdicts.install()
+            self._wrap(BatchSpanProcessor, "on_end", lambda original: self._around_on_end(original, QueueFeed))
+            self._wrap(SimpleSpanProcessor, "on_end", lambda original: self._around_on_end(original, DirectFeed))
+            with suppress(ImportError):  # what is missing then is that the end of the process is in time
+                from opentelemetry.sdk._shared_internal import BatchProcessor
+
+                self._wrap(BatchProcessor, "shutdown", self._around_shutdown)
+
+    def uninstall(self) -> None:
+        """Gives everything back. What somebody else has wrapped since cannot be: there our wrapper does nothing."""
+        self.is_on = False
+        self.verdicts.uninstall()
+        for (owner, name), (original, wrapper) in self._wrapped.items():
+            if vars(owner).get(name) is wrapper:
+                setattr(owner, name, original)
+        self._wrapped.clear()
+        for processor in filter(None, (met() for met in self._processors)):
+            vars(processor).pop(_FEED, None)
+        for sink in filter(None, (known() for known in self._known)):
+            sink.unwrap(_SINK)
+        self._processors.clear()
+        self._known.clear()
+        self._keys.clear()
+
+    def hurry(self, deadline: float) -> None:
+        """The process ends, and waits for exports no longer than until then, in seconds of `time.monotonic`."""
+        self._deadline = deadline
+
+    def in_child_after_fork(self) -> None:
+        """The exporters go on in the child; what they were given is the parent's business."""
+        self._deadline = None
+        self.losses.in_child_after_fork()
+        for known in self._known:
+            sink = known()
+            if sink is not None:
+                sink.in_child_after_fork()
+
+    # -- the processors --
+
+    def _wrap(self, owner: type, name: str, around: Callable[[Function], Function]) -> None:
+        original = vars(owner)[name]
+        wrapper = functools.wraps(original)(around(original))
+        self._wrapped[owner, name] = original, wrapper
+        setattr(owner, name, wrapper)
+
+    def _around_on_end(self, original: Function, kind: type[QueueFeed] | type[DirectFeed]) -> Function:
+        """Sees what reaches the processor itself: its subclasses may hold spans back."""
+
+        def on_end(processor: Any, span: ReadableSpan) -> None:
+            feed = self._taken(processor, span, kind) if self.is_on else None
+            if feed is None:
+                original(processor, span)
+                return
+            span_id = span.context[1]
+            try:
+                original(processor, span)
+            finally:
+                if feed.left(span_id):
+                    feed.sink.lost((span_id,), Loss.NOT_EXPORTED)
+
+        return on_end
+
+    def _taken(self, processor: Any, span: ReadableSpan, kind: type[QueueFeed] | type[DirectFeed]) -> Feed | None:
+        """A span is about to be taken for export. May run in a finalizer: nothing here waits for a lock."""
+        try:
+            context = span.context
+            if context is None or not context[3] & 1:  # not sampled: the processor will not take it
+                return None
+            feed: Feed | None = processor.__dict__.get(_FEED, _UNMET)
+            if feed is _UNMET:
+                feed = self._meet(processor, kind)
+            if feed is None:
+                return None
+            sink = feed.sink
+            journal = self.journal_of()
+            is_kept = journal is not None and journal.accepted(span, sink.number_in(journal))
+            if sink.is_shut:  # nor now
+                if not is_kept:
+                    self.losses.add(Loss.NOT_EXPORTED)
+                return None
+            crowded_out = feed.entered(context[1])
+            if crowded_out:
+                sink.passed_over(crowded_out)
+            return feed
+        except Exception as error:  # noqa: BLE001
+            absorb("seeing a span taken for export", error)
+            return None
+
+    def _meet(self, processor: Any, kind: type[QueueFeed] | type[DirectFeed]) -> Feed | None:
+        """A processor takes its first span. None for one whose exporter cannot be wrapped: it is left alone."""
+        exporter = getattr(processor, "span_exporter", None)
+        self._processors.append(weakref.ref(processor))
+        # Two threads may meet the same ones at once: the first entry in a dict counts.
+        try:
+            new = Sink(exporter, self)
+            sink: Sink = vars(exporter).setdefault(_SINK, new)
+        except (AttributeError, TypeError):  # there is no room for attributes in it
+            vars(processor)[_FEED] = None
+            return None
+        if sink is new:
+            self._name(sink, type(exporter))
+            self._known.append(weakref.ref(sink))
+            self._worker.post(self._tell, sink)
+        sink.wrap()
+        feed: Feed = vars(processor).setdefault(_FEED, kind(sink, processor))
+        sink.add(feed)
+        return feed
+
+    def _name(self, sink: Sink, exporter: type) -> None:
+        """Gives an exporter its key: that of its class, with a number where the program has several of one class."""
+        plain = key = f"{exporter.__module__}.{exporter.__qualname__}"
+        number = 1
+        while True:
+            sink.key = key
+            reference = weakref.ref(sink)
+            holder = self._keys.setdefault(key, reference)()
+            if holder is None or holder.is_shut:
+                self._keys[key] = reference
+                if holder is not None:
+                    sink.succeed(holder)
+                return
+            if holder is sink:
+                return
+            number += 1
+            key = f"{plain}#{number}"
+
+    def _tell(self, sink: Sink) -> None:
+        for listener in list(self.on_new):
+            with _TELLING:
+                listener(sink)
+
+    def _around_shutdown(self, original: Function) -> Function:
+        """At the end of the process the SDK waits half a minute for an export that hangs.
+
+        With a journal nothing is lost by leaving at the time that the user has set.
+        """
+
+        def shutdown(batch: Any, timeout_millis: float = 30000) -> Any:
+            if self.is_on and self._deadline is not None and self.journal_of() is not None:
+                timeout_millis = min(timeout_millis, max(0.0, self._deadline - monotonic()) * 1000)
+            return original(batch, timeout_millis)
+
+        return shutdown

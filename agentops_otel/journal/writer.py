@@ -1,0 +1,398 @@
+"""The journal of this process: every span of a session, from its start until it has been delivered.
+
+Written where spans start and end, so: no system call there but when a file is full, and no lock that is held for long.
+A finalizer or signal handler may start or end a span in the middle of a write in this very thread; then what it wants
+to write is queued, and the interrupted write goes on with it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Final
+
+from .. import clock, semconv
+from ..sessions.sdk_spans import attributes_of, parts_of
+from ..shield import absorb
+from . import records
+from .format import MOST_BYTES as LONGEST_RECORD
+from .format import framed
+from .numbers import Numbers
+from .places import Place
+from .rebuild import Tables
+from .segment import Segment
+from .shelf import Shelf
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+TEND: Final = 0.5
+"""Seconds after something was written until the files are looked after."""
+
+_PATIENCE: Final = 0.05
+"""Seconds to wait for another thread's write; it takes microseconds, unless that thread waits for this one."""
+
+_FEW: Final = 1000
+"""Records that are worth being moved, so that their file can be removed."""
+
+_Entry = tuple[bytes, int, Sequence[int]]
+"""To be written: a record; the span whose last record it is, or 0; spans that need not be kept any longer."""
+
+
+class Journal:
+    """Spans on disk. Thread-safe; nothing here raises, and a failure costs one warning and the journal, no session."""
+
+    def __init__(
+        self, place: Place, run_id: str, process: int, soon: Callable[[float, Callable[[], object]], object]
+    ) -> None:
+        """``soon(seconds, job)`` has a job done by another thread."""
+        self._soon = soon
+        self._shelf = Shelf(place, records.Owner(process, run_id))
+        self._segment: Segment | None = None
+        """The file that is written to."""
+        self._numbers = Numbers(self._put_table)
+        self._lock = RLock()
+        self._is_writing = False
+        self._late: deque[_Entry] = deque()
+        self._owed: deque[_Entry] = deque()
+        """Deliveries that could not be written because no file could be made."""
+        self._is_tending = False
+        self._is_closing = False
+        self._spans: dict[int, int] = {}
+        """Where the last record of a span stands: the number of its file, and the offset in it."""
+        self._roots: set[int] = set()
+        self._waiting: dict[int, int] = {}
+        """The sinks that a span has still to be delivered to, as bits."""
+        self._ended: deque[int] = deque()
+        """Spans that ended since the files were looked after, ..."""
+        self._over: deque[int] = deque()
+        """... and those that had before."""
+        self.is_on = True
+        """False in a forked child, whose parent's journal this is."""
+
+    # -- spans --
+
+    def started(self, span: Any, *, is_root: bool) -> None:
+        """A span of a session has started."""
+        if not self.is_on or not span.context[3] & 1:  # not sampled: nobody exports it
+            return
+        try:
+            if is_root:
+                self._roots.add(span.context[1])
+            self._put_span(span, is_root, span.start_time or 0, 0)
+        except Exception as error:  # noqa: BLE001
+            absorb("writing the start of a span to the journal", error)
+
+    def changed(self, span: Any) -> None:
+        """Something may have been written on an open span."""
+        try:
+            span_id = span.context[1]
+            if not self.is_on or span_id not in self._spans or span_id in self._waiting:
+                return
+            known = self._state(span_id)
+            if known is None or not span.is_recording():
+                return
+            of_resource, of_scope = (
+                self._numbers.resource(span.resource),
+                self._numbers.scope(span.instrumentation_scope),
+            )
+            now = records.encode_span(span, known.is_root, of_resource, of_scope, known.seen, 0)
+            if now != self._payload(span_id):
+                self._put_span(span, known.is_root, clock.time_ns(), 0)
+        except Exception as error:  # noqa: BLE001
+            absorb("writing a change of a span to the journal", error)
+
+    def ended(self, span_id: int) -> None:
+        """A span is over. Who takes it for export says so in `accepted`; in a while it is known that nobody did."""
+        if span_id in self._spans:
+            self._ended.append(span_id)
+            if not self._is_tending:
+                self._tend_soon()
+
+    # -- exports --
+
+    def sink(self, key: str) -> int:
+        """The number of an exporter."""
+        return self._numbers.sink(key)
+
+    def accepted(self, span: ReadableSpan, sink: int) -> bool:
+        """A span that has ended was taken for export; false if it is not in the journal."""
+        context: Any = span.context
+        span_id = context[1]
+        if span_id not in self._spans and semconv.SESSION_ID not in attributes_of(span):
+            return False
+        if not self.is_on or not context[3] & 1:
+            return False
+        try:
+            others = self._waiting.get(span_id, 0)
+            self._waiting[span_id] = others | 1 << sink
+            taken = framed(records.encode_accepted(span_id, sink))
+            if others:
+                self._put(taken)
+            else:
+                end = span.end_time or 0
+                self._put_span(span, span_id in self._roots, end, end, taken)
+        except Exception as error:  # noqa: BLE001
+            absorb("writing the end of a span to the journal", error)
+        return True
+
+    def is_waiting(self, span_id: int, sink: int) -> bool:
+        """Whether a span has still to be delivered to a sink."""
+        return bool(self._waiting.get(span_id, 0) >> sink & 1)
+
+    def waiting_count(self) -> int:
+        """Spans that have ended and are not delivered."""
+        return len(self._waiting)
+
+    def delivered(self, sink: int, span_ids: Sequence[int]) -> None:
+        """Spans have arrived, or never will: they are not sent to this sink again, by anybody."""
+        known = []
+        settled = []
+        for span_id in span_ids:
+            waiting = self._waiting.get(span_id, 0)
+            if waiting >> sink & 1:
+                known.append(span_id)
+                if waiting == 1 << sink:
+                    self._waiting.pop(span_id, None)
+                    settled.append(span_id)
+                else:
+                    self._waiting[span_id] = waiting & ~(1 << sink)
+        if known:
+            try:
+                self._put(framed(records.encode(records.Delivered(sink, known))), settled=settled)
+            except Exception as error:  # noqa: BLE001
+                absorb("writing to the journal what was delivered", error)
+            if self._is_closing:
+                self._remove_if_done()
+
+    def read(self, span_ids: Iterable[int]) -> list[ReadableSpan]:
+        """Spans that have ended, back from the files; those that are not there any more are left out."""
+        tables = Tables()
+        for payload in list(self._numbers.payloads):
+            entry = records.decode(payload)
+            if isinstance(entry, (records.Resource, records.Scope)):
+                tables.add(entry)
+        states = (self._state(span_id) for span_id in span_ids)
+        found = (tables.readable(state) for state in states if state is not None and state.end)
+        return [span for span in found if span is not None]
+
+    # -- the end, and the fork --
+
+    def close(self) -> None:
+        """The process ends: when nothing is left to be delivered, now or later, the files are removed."""
+        self._is_closing = True
+        self._close_over([*self._taken(self._over), *self._taken(self._ended)])
+        self._remove_if_done()
+
+    def leave(self) -> None:
+        """For a forked child: the files are the parent's."""
+        self.is_on = False
+        self._shelf.leave()
+
+    def _remove_if_done(self) -> None:
+        if not self._spans and self._lock.acquire(timeout=_PATIENCE):
+            try:
+                if not self._spans and not self._late and not self._is_writing:
+                    self._segment = None
+                    self._shelf.clear()
+            finally:
+                self._lock.release()
+
+    # -- writing --
+
+    def _put_span(self, span: Any, is_root: bool, seen: int, end: int, then: bytes = b"") -> None:
+        """Writes a span as it is now, and a record behind it; flat, for this is on the path of every span."""
+        parts = parts_of(span)
+        numbers = self._numbers.by_address
+        resource, scope = numbers.get(id(parts[3])), numbers.get(id(parts[4]))
+        if resource is None or scope is None:
+            resource, scope = self._numbers.resource(parts[3]), self._numbers.scope(parts[4])
+        frame = framed(records.encode_parts(parts, is_root, resource, scope, seen, end))
+        if len(frame) > LONGEST_RECORD:
+            return
+        if then:
+            frame += then
+        span_id = parts[0][1]
+        segment = self._segment
+        lock = self._lock
+        if segment is None or self._late or not lock.acquire(False):
+            self._put(frame, span_id)
+            return
+        start = segment.end
+        ending = start + len(frame)
+        if self._is_writing or self._late or self._segment is not segment or ending > segment.limit:
+            lock.release()
+            self._put(frame, span_id)
+            return
+        self._is_writing = True
+        try:
+            segment.data[start:ending] = frame
+            segment.end = ending
+            self._keep(span_id, segment, start)
+        finally:
+            self._is_writing = False
+            lock.release()
+        if self._late:
+            self._write_late()
+        if not self._is_tending:
+            self._tend_soon()
+
+    def _put(self, frame: bytes, span_id: int = 0, settled: Sequence[int] = ()) -> None:
+        """Has a record written before it returns, unless this very thread was interrupted while it wrote another."""
+        self._late.append((frame, span_id, settled))
+        self._write_late()
+        if not self._is_tending:
+            self._tend_soon()
+
+    def _put_table(self, frame: bytes) -> None:
+        if self._segment is not None:  # else it stands at the beginning of the first one
+            self._put(frame)
+
+    def _write_late(self) -> None:
+        """Writes what waits to be written; where another thread is at it, returns when that is done."""
+        while True:
+            if not self._lock.acquire(timeout=_PATIENCE):
+                return  # who has it goes on with what is left
+            try:
+                if self._is_writing:  # this thread itself, which was interrupted
+                    return
+                self._is_writing = True
+                try:
+                    while self._late:
+                        self._write(*self._late.popleft())
+                finally:
+                    self._is_writing = False
+            finally:
+                self._lock.release()
+            if not self._late:
+                return
+
+    def _write(self, frame: bytes, span_id: int, settled: Sequence[int]) -> None:
+        segment = self._segment
+        if segment is None or segment.end + len(frame) > (segment.limit if span_id else segment.size):
+            segment = self._next_segment(len(frame))
+        if segment is not None:
+            offset = segment.append(frame)
+            if span_id:
+                self._keep(span_id, segment, offset)
+        elif settled:
+            self._owed.append((frame, 0, ()))
+        for gone in settled:
+            self._forget(gone)
+
+    def _next_segment(self, length: int) -> Segment | None:
+        while self._shelf.is_too_large():
+            oldest = self._shelf.oldest
+            for span_id in self._kept_in(oldest):
+                self._waiting.pop(span_id, None)  # who wants to send it finds that it is not there
+                self._forget(span_id)
+            self._shelf.drop(oldest)
+        segment = self._shelf.add(self._numbers.payloads, length)
+        if segment is not None:
+            self._segment = segment
+            owed, self._owed = self._owed, deque()
+            self._late.extendleft(reversed(owed))
+        return segment
+
+    def _keep(self, span_id: int, segment: Segment, offset: int) -> None:
+        known = self._spans.get(span_id)
+        if known is not None:
+            self._shelf.segments[known >> 32].live -= 1
+        segment.live += 1
+        self._spans[span_id] = segment.number << 32 | offset
+
+    def _forget(self, span_id: int) -> None:
+        known = self._spans.pop(span_id, None)
+        self._roots.discard(span_id)
+        if known is not None:
+            self._shelf.segments[known >> 32].live -= 1
+
+    # -- reading --
+
+    def _payload(self, span_id: int) -> bytes | None:
+        position = self._spans.get(span_id)
+        segment = None if position is None else self._shelf.segments.get(position >> 32)
+        if segment is None or position is None:
+            return None
+        try:
+            return segment.read(position & 0xFFFFFFFF)
+        except ValueError:  # removed meanwhile
+            return None
+
+    def _state(self, span_id: int) -> records.SpanState | None:
+        state = records.decode(self._payload(span_id) or b"")
+        return state if isinstance(state, records.SpanState) and state.span_id == span_id else None
+
+    def _kept_in(self, segment: Segment) -> list[int]:
+        return [span_id for span_id, position in list(self._spans.items()) if position >> 32 == segment.number]
+
+    # -- looking after the files, in another thread --
+
+    def _tend_soon(self) -> None:
+        if not self._is_tending:
+            self._is_tending = True
+            self._soon(TEND, self._tend)
+
+    def _tend(self) -> None:
+        self._is_tending = False  # first, so that nothing is added behind our back
+        over = self._taken(self._over)
+        self._over.extend(self._taken(self._ended))
+        self._close_over(over)
+        if self._over:
+            self._tend_soon()
+        self._move_on()
+        if self._shelf.is_gone():
+            self._start_over()
+
+    def _close_over(self, over: Iterable[int]) -> None:
+        """Of spans that ended a while ago, those that nobody took for export need not be kept."""
+        for span_id in over:
+            if span_id in self._spans and span_id not in self._waiting:
+                self._put(framed(records.encode(records.Closed(span_id))), settled=[span_id])
+
+    def _taken(self, queue: deque[int]) -> list[int]:
+        taken = []
+        with suppress(IndexError):
+            while True:
+                taken.append(queue.popleft())
+        return taken
+
+    def _move_on(self) -> None:
+        """Removes the oldest files when nothing in them counts any more, and helps where little does.
+
+        Only ever the oldest: a younger one may say what became of spans in it.
+        """
+        while len(self._shelf.segments) > 1:
+            oldest = self._shelf.oldest
+            if oldest.live and (len(self._shelf.segments) == 2 or oldest.live > _FEW):
+                return
+            for span_id in self._kept_in(oldest) if oldest.live else ():
+                self._move(span_id, oldest)
+            with self._lock:
+                if oldest.live or self._is_writing:
+                    return
+                self._shelf.drop(oldest)
+
+    def _move(self, span_id: int, segment: Segment) -> None:
+        with self._lock:
+            payload = self._payload(span_id)
+            is_there = self._spans.get(span_id, 0) >> 32 == segment.number
+            if payload is not None and is_there and not self._is_writing:
+                # Who took it for export stands beside its end, and would be gone with the file.
+                waiting = self._waiting.get(span_id, 0)
+                sinks = [sink for sink in range(waiting.bit_length()) if waiting >> sink & 1]
+                taken = b"".join([framed(records.encode_accepted(span_id, sink)) for sink in sinks])
+                self._put(framed(payload) + taken, span_id)
+
+    def _start_over(self) -> None:
+        """Somebody has removed the files."""
+        with self._lock:
+            if not self._is_writing:
+                self._shelf.warn("it was removed")
+                self._spans.clear()
+                self._roots.clear()
+                self._waiting.clear()
+                self._segment = None
+                self._shelf.clear()
