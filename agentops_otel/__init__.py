@@ -2,6 +2,7 @@
 
 sessions/         LIFE: what a session is, from its start to its end
 exits/            DEATH: the hooks that notice the end of a process or a provider
+journal/          AFTERLIFE: spans on disk until they are delivered, and what a killed process has left
 decorators/       functions of any kind as sessions, and functions and classes as agents, tools, ...
 across/           threads, pools, processes, requests and tasks: how a session goes along
 sampling/         keep the failed ones: a session is exported as a whole or not at all

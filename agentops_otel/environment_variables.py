@@ -31,8 +31,8 @@ OTEL_PYTHON_AGENTOPS_JOURNAL = "OTEL_PYTHON_AGENTOPS_JOURNAL"
 .. envvar:: OTEL_PYTHON_AGENTOPS_JOURNAL
 
 ``off``, ``on`` (default) or a directory: whether, and where, spans of sessions are kept on disk until they are
-delivered, so that those of a process that is killed, or whose collector is away, arrive later. Default: the user's state
-directory.
+delivered, so that those of a process that is killed, or whose collector is away, arrive later. Default: the user's
+state directory.
 """
 
 OTEL_PYTHON_AGENTOPS_STORE = "OTEL_PYTHON_AGENTOPS_STORE"

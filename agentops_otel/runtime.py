@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import logging
 import sys
+import threading
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextvars import Token
@@ -71,6 +72,8 @@ class Runtime:
         self.registry = Registry(self.worker)
         self._others = OtherSignals(self.registry)
         self._afterlife: Afterlife | None = None
+        self._setting_up = threading.RLock()
+        self._is_setting_up = False
         self._is_armed = False
         self.registry.flush = self.flush
         self.registry.end_bounded = self._end_everything
@@ -246,6 +249,7 @@ class Runtime:
     def _arm(self) -> None:
         if self._others.look():
             self._at_exit.arm()  # before their exit callbacks, too
+        self._keep()
         if not self._is_armed:
             self._excepthook.install()
             self._multiprocessing.arm()
@@ -255,16 +259,22 @@ class Runtime:
             if self.settings.propagation:
                 for way in self._across:
                     way.install()
-            self._keep()
 
     def _keep(self) -> None:
         """Has spans kept until they are delivered."""
-        if self._afterlife is None:
-            with _KEEPING:
-                # Imported here: whoever has no provider needs none of it.
-                from .journal.afterlife import Afterlife
+        if self._afterlife is not None:
+            return
+        with self._setting_up, _KEEPING:
+            # Again: another thread may have done it, or be this one, interrupted while it does.
+            if self._afterlife is None and not self._is_setting_up:
+                self._is_setting_up = True
+                try:
+                    # Imported here: whoever has no provider needs none of it.
+                    from .journal.afterlife import Afterlife
 
-                self._afterlife = Afterlife(self.registry, self.settings)
+                    self._afterlife = Afterlife(self.registry, self.settings)
+                finally:
+                    self._is_setting_up = False
 
     def _let_go(self) -> None:
         afterlife, self._afterlife = self._afterlife, None
@@ -353,6 +363,8 @@ class Runtime:
             ids.in_child_after_fork()
             self.worker.in_child_after_fork()
             self.registry.in_child_after_fork()
+            self._setting_up = threading.RLock()
+            self._is_setting_up = False
             if self._afterlife is not None:
                 self._afterlife.in_child_after_fork()
             self._others.in_child_after_fork()

@@ -23,13 +23,22 @@ from agentops_otel.config import Config
 PACKAGE = Path(inspect.getfile(ao)).parent
 SIGNALS, EXIT_TIMEOUT = "OTEL_PYTHON_AGENTOPS_SIGNALS", "OTEL_PYTHON_AGENTOPS_EXIT_TIMEOUT"
 PROPAGATION = "OTEL_PYTHON_AGENTOPS_PROPAGATION"
+JOURNAL = "OTEL_PYTHON_AGENTOPS_JOURNAL"
 OTLP = [f"OTEL_EXPORTER_OTLP_{signal}{what}" for signal in ("", "TRACES_") for what in ("PROTOCOL", "ENDPOINT")]
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """An environment in which nothing of ours is set."""
-    for name in (SIGNALS, EXIT_TIMEOUT, PROPAGATION, *config.CARRIER, *OTLP, "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"):
+    for name in (
+        SIGNALS,
+        EXIT_TIMEOUT,
+        PROPAGATION,
+        JOURNAL,
+        *config.CARRIER,
+        *OTLP,
+        "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN",
+    ):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
@@ -38,6 +47,23 @@ class TestFromEnvironment:
     def test_unset_is_the_default(self, caplog: pytest.LogCaptureFixture) -> None:
         assert Config.from_environment() == Config() == Config(signals=True, exit_timeout=5.0)
         assert caplog.text == ""
+
+    @pytest.mark.parametrize(
+        ("text", "journal", "directory"),
+        [
+            ("off", False, None),
+            (" FALSE ", False, None),
+            ("on", True, None),
+            ("true", True, None),
+            (" ", True, None),
+            ("/var/lib/journal", True, "/var/lib/journal"),
+            ("~/journal", True, str(Path.home() / "journal")),
+            ("journal", True, str(Path("journal").absolute())),
+        ],
+    )
+    def test_journal(self, environment: pytest.MonkeyPatch, text: str, journal: bool, directory: str | None) -> None:
+        environment.setenv(JOURNAL, text)
+        assert Config.from_environment() == Config(journal=journal, journal_directory=directory)
 
     @pytest.mark.parametrize(
         ("text", "value"),

@@ -79,7 +79,7 @@ def test_the_first_command_ends_with_the_trees_of_five_sessions(example: tuple[O
 
 def test_sessions_and_show_print_what_was_stored(example: tuple[Outcome, Path]) -> None:
     outcome, store = example
-    listing, show = (command for command in commands() if command.startswith("agentops-otel "))
+    listing, show = (command for command in commands() if command.startswith("agentops-otel s"))
     ids = re.findall(r"\b[0-9a-f]{32}\b", outcome.stderr)
     env = {"OTEL_PYTHON_AGENTOPS_STORE": str(store)}
 
@@ -105,8 +105,15 @@ def test_both_set_up_commands_are_run_by_ci() -> None:
 
 def test_every_end_reason_is_explained() -> None:
     for reason in ao.EndReason:
-        if reason is not ao.EndReason.PROCESS_LOST:  # written by whoever finds the remains of a process
-            assert f"`{reason.value}`" in README
+        assert f"`{reason.value}`" in README
+
+
+def test_recover_finds_nothing_where_nothing_was_left(tmp_path: Path) -> None:
+    [recover] = (command for command in commands() if command.startswith("agentops-otel recover"))
+
+    recovered = run(installed(recover), {"OTEL_PYTHON_AGENTOPS_JOURNAL": str(tmp_path)})
+
+    assert (recovered.returncode, recovered.stderr) == (0, "")
 
 
 def test_every_setting_is_listed() -> None:

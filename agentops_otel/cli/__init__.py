@@ -5,6 +5,8 @@ run.py          `run`: a program, with the package set up, until it ends
 program.py      which program: a script, a module, code, a command
 environment.py  the variables that set a program up without touching its code
 supervise.py    the child process: signals on the way in, exit status on the way out
+journals.py     where the journals of programs are
+recover.py      sends what dead processes left in them
 files.py        where stored sessions are, how their files are named, how many are kept
 store.py        the span exporter that writes them
 read.py         stored sessions, back from their files

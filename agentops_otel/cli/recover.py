@@ -79,7 +79,9 @@ def recover_run(directory: Path, child: Child, environment: Mapping[str, str]) -
 
 def _dead(directory: Path) -> Iterator[tuple[OwnerFiles, Owner]]:
     for files in Place(directory).dead():
-        yield files, owner_of(files.segments()) or _NOBODY
+        owner = owner_of(files.segments())
+        # The id becomes a variable of the environment, and files can say anything.
+        yield files, owner if owner is not None and owner.run_id.isprintable() else _NOBODY
 
 
 def _signal_name(number: int) -> str:

@@ -42,7 +42,8 @@ def supervise(
 ) -> int:
     """Runs a command to its end. Returns its exit status, or the number of the signal that killed it, negative.
 
-    ``started(pid)`` is told of it. Raises OSError where the command cannot be started. This process must have no other threads.
+    ``started(pid)`` is told which process it is. Raises OSError where the command cannot be started. This process must
+    have no other threads.
     """
     # An inherited SIG_IGN would have the kernel throw the exit status away.
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
@@ -69,8 +70,11 @@ def supervise(
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def end_like(returncode: int) -> NoReturn:
-    """Ends this process as the child ended: with its exit status, or by the signal that killed it."""
+def end_like(returncode: int, *, at_once: bool = False) -> NoReturn:
+    """Ends this process as the child ended: with its exit status, or by the signal that killed it.
+
+    ``at_once``: without waiting for anything that still goes on.
+    """
     if returncode < 0:
         number = -returncode
         # One core dump, the child's, is enough.
@@ -81,6 +85,8 @@ def end_like(returncode: int) -> NoReturn:
         os.kill(os.getpid(), number)
         # Still here: we are process 1 of a container, which such signals do not kill.
         returncode = 128 + number
+    if at_once:
+        os._exit(returncode)
     sys.exit(returncode)
 
 

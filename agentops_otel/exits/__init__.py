@@ -12,6 +12,8 @@ end of a child of a Celery worker      `celery_child`
 ``os.fork``                            `fork`
 =====================================  =====================================================
 
+What kills at once (SIGKILL, ``os._exit``, a crash) is noticed by nobody here: see `agentops_otel.journal`.
+
 What leaves a block (an exception, SystemExit, KeyboardInterrupt, cancellation) ends its session right there, and
 what is dropped ends by the leak guard: neither needs a hook.
 """

@@ -32,6 +32,7 @@ class MultiprocessingChild:
         self._register()
 
     def in_child_after_fork(self) -> None:
+        self._finalizer = None  # one of the parent is not run here
         self.arm()
 
     def _register(self) -> None:

@@ -114,8 +114,8 @@ class Delivery:
                 return self._send(sink, taken)
         finally:
             sink.lock.release()
-        if sink.has_left():  # a processor may have the first of it
-            sink.ask()
+        sink.ask()
+        if sink.is_blocked():
             sink.pace.wait()
             return False
         return True

@@ -63,11 +63,16 @@ def recounted(
         while waiting and waiting[0].start <= state.end:
             started = waiting.popleft()
             # Of an open one only its attributes and its parent are looked at.
-            opened[started.span_id] = readable(started if started.end else started._replace(end=started.start))
+            span = readable(started if started.end else started._replace(end=started.start))
+            if span is not None:
+                opened[started.span_id] = span
         span = opened.pop(state.span_id, None)
         if span is not None:
             totals.add(span, attributes_of(span), opened)
-    counted: Mapping[str, Any] = totals.attributes()
+    # As it is in a file: there are no tuples there.
+    counted: dict[str, Any] = {
+        name: list(said) if isinstance(said, tuple) else said for name, said in totals.attributes().items()
+    }
     is_all = all(counted.get(name, 0) >= said for name, said in _session_attributes(root) if _is_number(said))
     return root._replace(attributes={**root.attributes, **counted}) if is_all else root
 

@@ -102,7 +102,7 @@ class Place:
         """Files for this process. Raises OSError where there can be none, and where files cannot be locked."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         while True:
-            name = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}Z-{secrets.token_hex(8)}"
+            name = f"{_now()}Z-{secrets.token_hex(8)}"
             path = self.directory / f"{name}.lock"
             lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
@@ -179,6 +179,13 @@ def _locked(lock: int, path: Path) -> bool:
     return (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino) and (
         stat.S_ISREG(held.st_mode) and held.st_uid == os.geteuid()
     )
+
+
+def _now() -> str:
+    # Not by datetime, whose strftime imports something: this may be the shutdown of the interpreter.
+    nanoseconds = time.time_ns()
+    seconds = time.strftime("%Y%m%dT%H%M%S", time.gmtime(nanoseconds // 10**9))
+    return f"{seconds}{nanoseconds % 10**9 // 1000:06}"
 
 
 def _born(name: str) -> datetime:

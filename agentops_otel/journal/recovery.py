@@ -209,7 +209,7 @@ class _Sending:
         return self._tables.readable(state)
 
 
-def _batches(due: Sequence[LostSpan]) -> list[Sequence[LostSpan]]:
+def _batches(due: Sequence[LostSpan]) -> list[list[LostSpan]]:
     """What is sent together, the last first."""
     batches: list[list[LostSpan]] = []
     size = MOST_BYTES  # no batch is begun yet

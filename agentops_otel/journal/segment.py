@@ -17,13 +17,13 @@ from typing import Final
 from . import format
 
 RESERVED: Final = 2**14
-"""Bytes that are left free for what was delivered: it is to be written also when the disk is full of spans."""
+"""Bytes, at most, that are left free for what was delivered: it is to be written also when the disk is full."""
 
 
 class Segment:
     """A file that records are appended to, and read back from. Not thread-safe."""
 
-    __slots__ = ("data", "end", "limit", "live", "number", "path", "size")
+    __slots__ = ("data", "end", "limit", "live", "number", "path", "records", "size")
 
     def __init__(self, path: Path, number: int, size: int) -> None:
         """Makes the file. Raises OSError where that cannot be done, and leaves nothing behind then."""
@@ -31,7 +31,9 @@ class Segment:
         self.number = number
         self.size = size
         self.live = 0
-        """Records in it that still count."""
+        """Spans whose last record is in it, ..."""
+        self.records = 0
+        """... of so many records of spans."""
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             _take_room(file, size)
@@ -47,7 +49,7 @@ class Segment:
         self.data[: len(header)] = header
         self.end = len(header)
         """Where the next record goes."""
-        self.limit = size - RESERVED
+        self.limit = size - min(RESERVED, size // 16)
         """Where records of spans end."""
 
     def append(self, framed: bytes) -> int:

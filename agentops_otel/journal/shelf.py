@@ -65,14 +65,17 @@ class Shelf:
         return segment
 
     def is_too_large(self) -> bool:
-        """Whether there are so many that the oldest has to go."""
-        is_it = len(self.segments) > 1 and sum(each.size for each in self.segments.values()) > MOST_BYTES
+        """Whether there are so many that the oldest has to go before another one is added."""
+        is_it = len(self.segments) > 1 and self._bytes() + SEGMENT_BYTES > MOST_BYTES
         if is_it and not self._has_overflowed:
             self._has_overflowed = True
             _logger.warning(
                 "the journal of sessions has reached %d MiB; the oldest spans in it are dropped", MOST_BYTES >> 20
             )
         return is_it
+
+    def _bytes(self) -> int:
+        return sum(segment.size for segment in self.segments.values())
 
     def drop(self, segment: Segment) -> None:
         """Removes a file."""

@@ -118,10 +118,12 @@ class Sink:
 
     # -- what the program exports --
 
-    def passed_over(self, span_ids: Sequence[int]) -> None:
-        """A processor has lost these."""
-        self._left.extend(filter(self._is_kept, span_ids))
-        self.lost(span_ids, Loss.QUEUE_FULL)
+    def passed_over(self, span_ids: Sequence[int], reason: Loss) -> None:
+        """A processor will never hand these over."""
+        # Looked at once: another thread may send them as soon as they are in the queue.
+        kept = list(filter(self._is_kept, span_ids))
+        self._sinks.losses.add(reason, len(span_ids) - len(kept))
+        self._left.extend(kept)
 
     def lost(self, span_ids: Sequence[int], reason: Loss) -> None:
         """The program will not export these again; what the journal does not keep is lost."""
@@ -172,9 +174,11 @@ class Sink:
             elif verdict is Verdict.REFUSED:
                 self._sinks.losses.add(Loss.REFUSED, len(batch.taken))
                 self._settle(batch.span_ids)
+            elif verdict is Verdict.TOO_MUCH:
+                self.lost(batch.taken, Loss.REFUSED)
             else:
                 self.pace.failed()
-                self.lost(batch.taken, Loss.REFUSED if verdict is Verdict.TOO_MUCH else Loss.NOT_EXPORTED)
+                self.lost(batch.taken, Loss.NOT_EXPORTED)
             self._left.extend(filter(self._is_kept, batch.passed))
             if self._left:
                 self._sinks.wake()
@@ -200,9 +204,7 @@ class Sink:
         """It takes nothing any more: what was still to come will not come."""
         try:
             for feed in self._feeds:
-                rest = feed.rest()
-                self._left.extend(filter(self._is_kept, rest))
-                self.lost(rest, Loss.NOT_EXPORTED)
+                self.passed_over(feed.rest(), Loss.NOT_EXPORTED)
         except Exception as error:  # noqa: BLE001
             absorb("seeing an exporter shut down", error)
         self._sinks.losses.say_totals()
@@ -220,14 +222,19 @@ class Sink:
         """
         taken: list[int] = []
         with suppress(IndexError):
-            while len(taken) < most:
+            while len(taken) < most and not self.is_blocked():
                 span_id = self._left.popleft()
-                if any(feed.doubts(span_id) for feed in self._feeds):
-                    self._left.appendleft(span_id)
-                    break
                 if self._is_kept(span_id):
                     taken.append(span_id)
         return taken
+
+    def is_blocked(self) -> bool:
+        """Whether a processor may still have the oldest span that is to be sent again."""
+        try:
+            oldest = self._left[0]
+        except IndexError:
+            return False
+        return any(feed.doubts(oldest) for feed in self._feeds)
 
     def give_back(self, span_ids: Iterable[int]) -> None:
         """Of what was taken, what is not settled is still to be sent."""
@@ -236,7 +243,9 @@ class Sink:
     def ask(self) -> None:
         """Finds out what the processors have lost. Not with the lock held: they export what they have."""
         for feed in self._feeds:
-            self.lost(feed.ask(), Loss.QUEUE_FULL)
+            asked = feed.ask()
+            with self.lock:
+                self.lost(feed.decide(asked), Loss.QUEUE_FULL)
 
     def send(self, spans: Sequence[ReadableSpan]) -> Verdict:
         """Has the exporter export spans, as a batch processor would, and keeps its complaints out of the log."""

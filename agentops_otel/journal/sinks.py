@@ -11,14 +11,14 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 
 from ..sessions.worker import Worker
 from ..shield import Shield, absorb
-from .feeds import DirectFeed, Feed, QueueFeed
+from .feeds import DirectFeed, QueueFeed
 from .losses import Loss, Losses
 from .sink import Sink
 from .verdicts import Verdicts
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .writer import Journal
 
 Function = Callable[..., Any]
+F = TypeVar("F", QueueFeed, DirectFeed)
 
 _FEED: Final = "_agentops_feed"
 _SINK: Final = "_agentops_sink"
@@ -67,8 +68,8 @@ class Sinks:
         if not self.is_on:
             self.is_on = True
             self.verdicts.install()
-            self._wrap(BatchSpanProcessor, "on_end", lambda original: self._around_on_end(original, QueueFeed))
-            self._wrap(SimpleSpanProcessor, "on_end", lambda original: self._around_on_end(original, DirectFeed))
+            self._wrap(BatchSpanProcessor, "on_end", self._around_queueing)
+            self._wrap(SimpleSpanProcessor, "on_end", self._around_exporting)
             with suppress(ImportError):  # what is missing then is that the end of the process is in time
                 from opentelemetry.sdk._shared_internal import BatchProcessor
 
@@ -111,50 +112,72 @@ class Sinks:
         self._wrapped[owner, name] = original, wrapper
         setattr(owner, name, wrapper)
 
-    def _around_on_end(self, original: Function, kind: type[QueueFeed] | type[DirectFeed]) -> Function:
-        """Sees what reaches the processor itself: its subclasses may hold spans back."""
+    # What reaches the processor itself is seen, not what its subclasses hold back. Both of these run for every span, in
+    # finalizers too, so they are written flat and wait for no lock.
+
+    def _around_queueing(self, original: Function) -> Function:
+        meet, journal_of = self._meet, self.journal_of
 
         def on_end(processor: Any, span: ReadableSpan) -> None:
-            feed = self._taken(processor, span, kind) if self.is_on else None
-            if feed is None:
-                original(processor, span)
-                return
-            span_id = span.context[1]
+            feed: QueueFeed | None = None
+            try:
+                context = span.context
+                if self.is_on and context is not None and context[3] & 1:  # others the processor does not take
+                    met = processor.__dict__.get(_FEED, _UNMET)
+                    if met is _UNMET:
+                        met = meet(processor, QueueFeed)
+                    if met is not None:
+                        sink, span_id = met.sink, context[1]
+                        journal = journal_of()
+                        is_kept = journal is not None and journal.accepted(span, sink.number_in(journal))
+                        if not sink.is_shut:
+                            met.inside.add(span_id)
+                            met.queued[span_id] = None
+                            feed = met
+                            if len(met.queued) > met.most:
+                                sink.passed_over(met.overflow(), Loss.QUEUE_FULL)
+                        elif not is_kept:
+                            self.losses.add(Loss.NOT_EXPORTED)
+            except Exception as error:  # noqa: BLE001
+                absorb("seeing a span taken for export", error)
             try:
                 original(processor, span)
             finally:
-                if feed.left(span_id):
+                if feed is not None:
+                    feed.inside.discard(span_id)
+
+        return on_end
+
+    def _around_exporting(self, original: Function) -> Function:
+        meet, journal_of = self._meet, self.journal_of
+
+        def on_end(processor: Any, span: ReadableSpan) -> None:
+            feed: DirectFeed | None = None
+            try:
+                context = span.context
+                if self.is_on and context is not None and context[3] & 1:
+                    met = processor.__dict__.get(_FEED, _UNMET)
+                    if met is _UNMET:
+                        met = meet(processor, DirectFeed)
+                    if met is not None:
+                        span_id = context[1]
+                        journal = journal_of()
+                        if journal is not None:
+                            journal.accepted(span, met.sink.number_in(journal))
+                        met.inside.add(span_id)
+                        feed = met
+            except Exception as error:  # noqa: BLE001
+                absorb("seeing a span taken for export", error)
+            try:
+                original(processor, span)
+            finally:
+                if feed is not None and span_id in feed.inside:  # it has been shut down
+                    feed.inside.discard(span_id)
                     feed.sink.lost((span_id,), Loss.NOT_EXPORTED)
 
         return on_end
 
-    def _taken(self, processor: Any, span: ReadableSpan, kind: type[QueueFeed] | type[DirectFeed]) -> Feed | None:
-        """A span is about to be taken for export. May run in a finalizer: nothing here waits for a lock."""
-        try:
-            context = span.context
-            if context is None or not context[3] & 1:  # not sampled: the processor will not take it
-                return None
-            feed: Feed | None = processor.__dict__.get(_FEED, _UNMET)
-            if feed is _UNMET:
-                feed = self._meet(processor, kind)
-            if feed is None:
-                return None
-            sink = feed.sink
-            journal = self.journal_of()
-            is_kept = journal is not None and journal.accepted(span, sink.number_in(journal))
-            if sink.is_shut:  # nor now
-                if not is_kept:
-                    self.losses.add(Loss.NOT_EXPORTED)
-                return None
-            crowded_out = feed.entered(context[1])
-            if crowded_out:
-                sink.passed_over(crowded_out)
-            return feed
-        except Exception as error:  # noqa: BLE001
-            absorb("seeing a span taken for export", error)
-            return None
-
-    def _meet(self, processor: Any, kind: type[QueueFeed] | type[DirectFeed]) -> Feed | None:
+    def _meet(self, processor: Any, kind: Callable[[Sink, Any], F]) -> F | None:
         """A processor takes its first span. None for one whose exporter cannot be wrapped: it is left alone."""
         exporter = getattr(processor, "span_exporter", None)
         self._processors.append(weakref.ref(processor))
@@ -170,7 +193,7 @@ class Sinks:
             self._known.append(weakref.ref(sink))
             self._worker.post(self._tell, sink)
         sink.wrap()
-        feed: Feed = vars(processor).setdefault(_FEED, kind(sink, processor))
+        feed: F = vars(processor).setdefault(_FEED, kind(sink, processor))
         sink.add(feed)
         return feed
 

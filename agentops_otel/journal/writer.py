@@ -34,8 +34,8 @@ TEND: Final = 0.5
 _PATIENCE: Final = 0.05
 """Seconds to wait for another thread's write; it takes microseconds, unless that thread waits for this one."""
 
-_FEW: Final = 1000
-"""Records that are worth being moved, so that their file can be removed."""
+_WORTH: Final = 4
+"""A file of which no more than one in so many records counts is worth moving them, so that it can be removed."""
 
 _Entry = tuple[bytes, int, Sequence[int]]
 """To be written: a record; the span whose last record it is, or 0; spans that need not be kept any longer."""
@@ -215,25 +215,21 @@ class Journal:
         if then:
             frame += then
         span_id = parts[0][1]
-        segment = self._segment
         lock = self._lock
-        if segment is None or self._late or not lock.acquire(False):
-            self._put(frame, span_id)
-            return
-        start = segment.end
-        ending = start + len(frame)
-        if self._is_writing or self._late or self._segment is not segment or ending > segment.limit:
-            lock.release()
-            self._put(frame, span_id)
-            return
-        self._is_writing = True
-        try:
-            segment.data[start:ending] = frame
-            segment.end = ending
-            self._keep(span_id, segment, start)
-        finally:
-            self._is_writing = False
-            lock.release()
+        is_written = False
+        if not self._is_writing and lock.acquire(False):
+            # An interruption from here to the next line writes its own record first, and whole.
+            self._is_writing = True
+            try:
+                segment = self._segment
+                if segment is not None and not self._late and segment.end + len(frame) <= segment.limit:
+                    self._keep(span_id, segment, segment.append(frame))
+                    is_written = True
+            finally:
+                self._is_writing = False
+                lock.release()
+        if not is_written:
+            self._late.append((frame, span_id, ()))
         if self._late:
             self._write_late()
         if not self._is_tending:
@@ -301,6 +297,7 @@ class Journal:
         if known is not None:
             self._shelf.segments[known >> 32].live -= 1
         segment.live += 1
+        segment.records += 1
         self._spans[span_id] = segment.number << 32 | offset
 
     def _forget(self, span_id: int) -> None:
@@ -364,9 +361,9 @@ class Journal:
 
         Only ever the oldest: a younger one may say what became of spans in it.
         """
-        while len(self._shelf.segments) > 1:
-            oldest = self._shelf.oldest
-            if oldest.live and (len(self._shelf.segments) == 2 or oldest.live > _FEW):
+        *older, _ = self._shelf.segments.values() or (None,)
+        for oldest in older:
+            if oldest.live and (oldest is older[-1] or oldest.live * _WORTH > oldest.records):
                 return
             for span_id in self._kept_in(oldest) if oldest.live else ():
                 self._move(span_id, oldest)

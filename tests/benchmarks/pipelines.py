@@ -41,14 +41,22 @@ class Discard(SpanExporter):
         return SpanExportResult.SUCCESS
 
 
-def provider(exporter: SpanExporter | None = None, *, batch: int = 32_768) -> TracerProvider:
+class RawBatch(BatchSpanProcessor):
+    """A batch processor as it was before this package was in the program."""
+
+    on_end = BatchSpanProcessor.on_end
+
+
+def provider(
+    exporter: SpanExporter | None = None, *, batch: int = 32_768, kind: type[BatchSpanProcessor] = BatchSpanProcessor
+) -> TracerProvider:
     """A provider with a batch processor that does not export on its own before ``batch`` spans have ended.
 
     So the exporting thread stays out of what is measured, and no span is dropped, which would be cheap.
     """
     made = TracerProvider(shutdown_on_exit=False)
     made.add_span_processor(
-        BatchSpanProcessor(
+        kind(
             exporter or Discard(), max_queue_size=batch, max_export_batch_size=batch, schedule_delay_millis=3_600_000
         )
     )

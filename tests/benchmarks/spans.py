@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextvars
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from benchmarks.interleaved import Comparison, compare
-from benchmarks.pipelines import CONTENT, END_CONTENT, model_calls, nested_children, provider
+from benchmarks.pipelines import CONTENT, END_CONTENT, RawBatch, model_calls, nested_children, provider
 from benchmarks.run import Row
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -19,13 +20,15 @@ import agentops_otel as ao
 
 
 @contextmanager
-def _pair() -> Iterator[tuple[TracerProvider, TracerProvider]]:
+def _pair(*, journal: bool = False) -> Iterator[tuple[TracerProvider, TracerProvider]]:
     """A raw provider, and one with sessions."""
-    raw, ours = provider(batch=250_000), provider(batch=250_000)
-    ao.configure(tracer_provider=ours, signals=False)
-    yield raw, ours
-    raw.shutdown()
-    ours.shutdown()
+    raw, ours = provider(batch=250_000, kind=RawBatch), provider(batch=250_000)
+    with tempfile.TemporaryDirectory() as directory:
+        ao.configure(tracer_provider=ours, signals=False, journal=directory if journal else False)
+        yield raw, ours
+        raw.shutdown()
+        ours.shutdown()
+        ao.configure(journal=False)
 
 
 def session_with_children() -> Row:
@@ -36,8 +39,14 @@ def session_with_model_calls() -> Row:
     return _session("the same, each child a call of a model: counted by model", model_calls)
 
 
-def _session(what: str, work: Callable[[trace.Tracer], object]) -> Row:
-    with _pair() as (raw, ours):
+def session_with_journal() -> Row:
+    return _session("the first with the journal of every span", nested_children, journal=True, at_most=1.6)
+
+
+def _session(
+    what: str, work: Callable[[trace.Tracer], object], *, journal: bool = False, at_most: float = 1.25
+) -> Row:
+    with _pair(journal=journal) as (raw, ours):
         raw_tracer, our_tracer = raw.get_tracer("raw"), ours.get_tracer("ours")
 
         def raw_session() -> None:
@@ -57,7 +66,7 @@ def _session(what: str, work: Callable[[trace.Tracer], object]) -> Row:
             calls=100,
             between=lambda: (raw.force_flush(), ours.force_flush()),
         )
-    return _row(what, result, at_most=1.25)
+    return _row(what, result, at_most)
 
 
 def child_beside_100_000_open_sessions() -> Row:

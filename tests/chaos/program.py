@@ -51,16 +51,16 @@ class Process:
     """This one, or a forked child of it."""
 
     def __init__(self) -> None:
-        self.begin()
+        self.begin("program")
 
-    def begin(self) -> None:
+    def begin(self, kind: str) -> None:
         """Tells who it is, also to the collector, over connections of its own."""
         for prefix, adapter in list(http.adapters.items()):
             adapters.append(adapter)
             http.mount(prefix, copy.copy(adapter))
         self.name = f"{os.getpid()}-{time.monotonic_ns()}"
         http.headers[PROCESS_HEADER] = self.name
-        self.tell(told.BEGUN, str(os.getpid()))
+        self.tell(told.BEGUN, str(os.getpid()), kind)
 
     def tell(self, word: str, *rest: str) -> None:
         # Shorter than PIPE_BUF, so it is never mixed with what others tell.
@@ -183,18 +183,19 @@ def fork(chance: random.Random) -> None:
     own = random.Random(chance.random())
     if os.fork():
         return
-    be_the_child(own)
+    be_the_child(own, "fork")
     end(own, own.choice(["exit", "os._exit", "wait"]))
 
 
 def fork_by_multiprocessing(chance: random.Random) -> None:
-    multiprocessing.get_context("fork").Process(target=be_the_child, args=(random.Random(chance.random()),)).start()
+    own = random.Random(chance.random())
+    multiprocessing.get_context("fork").Process(target=be_the_child, args=(own, "multiprocessing")).start()
 
 
-def be_the_child(chance: random.Random) -> None:
+def be_the_child(chance: random.Random, kind: str) -> None:
     global depth
     depth += 1
-    process.begin()
+    process.begin(kind)
     for _ in range(chance.randrange(6)):
         act(chance, nested=True)
 

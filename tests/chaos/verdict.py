@@ -20,6 +20,8 @@ class Facts:
 
     pids: dict[int, str] = field(default_factory=dict)
     """The latest process of each pid."""
+    kinds: dict[str, str] = field(default_factory=dict)
+    """How processes came to be."""
     sessions: dict[str, str] = field(default_factory=dict)
     """The process of each session that was started, by its trace id."""
     ended: set[str] = field(default_factory=set)
@@ -34,6 +36,7 @@ class Facts:
         word, process, *rest = line.split()
         if word == told.BEGUN:
             self.pids[int(rest[0])] = process
+            self.kinds[process] = rest[1]
         elif word == told.STARTED:
             self.sessions[rest[0]] = process
         elif word == told.ENDED:
@@ -76,7 +79,7 @@ def judge(facts: Facts, batches: Sequence[Batch], latest: Mapping[str, float]) -
                 if span.reason == "process_lost" and span.trace_id in facts.ended:
                     verdict.problems.append(f"session {span.trace_id} of {owner} had ended, and arrived as lost")
                 if span.reason == "process_lost" and owner and owner not in facts.died:
-                    verdict.problems.append(f"session {span.trace_id} of {owner} is lost, but its process was not")
+                    verdict.problems.append(f"session {span.trace_id} of {owner} is lost; {_fate(facts, owner)}")
     for trace_id, process in facts.sessions.items():
         if trace_id not in roots:
             verdict.problems.append(f"session {trace_id} of {process} did not arrive; {_fate(facts, process)}")
@@ -107,4 +110,5 @@ def _was_killed_with_the_answer(facts: Facts, batch: Batch, latest: Mapping[str,
 
 def _fate(facts: Facts, process: str) -> str:
     died = facts.died.get(process)
-    return "it ended by itself" if died is None else f"it died at {died:.3f}"
+    end = "ended by itself" if died is None else f"died at {died:.3f}"
+    return f"this {facts.kinds.get(process, 'recovery')} {end}"

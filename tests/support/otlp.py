@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+import struct
 import sys
 import threading
 from collections import Counter
@@ -21,7 +22,10 @@ from typing import Any, Literal, cast
 import grpc  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.common.v1 import common_pb2
 from opentelemetry.proto.metrics.v1 import metrics_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
@@ -29,6 +33,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 Attributes = dict[str, Any]
 Protocol = Literal["http/protobuf", "grpc"]
 Signal = Literal["traces", "logs", "metrics"]
+Silent = Literal["resets", "hangs", "takes"]
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,13 @@ class Receiver(Endpoints):
         delay: Seconds that every answer waits; what the request brought is stored before.
         status: The HTTP status to refuse requests with, or None to accept them. gRPC clients get the code
             that corresponds to it. What a refused request brought is not stored.
+        retry_after: What a refusal over HTTP says in its Retry-After header, or None.
+        silent: Whether requests are left without an answer. "resets" closes the connection at once and "hangs"
+            keeps it open, both without having stored anything; "takes" stores what it brought, and then closes it.
+            Over gRPC, "resets" and "takes" answer that the service is unavailable.
+        most_spans: Requests with more spans than this are refused as too large, if it is not 0.
+        rejected: How many spans an answer says were rejected, as in a partial success; all are stored.
+        batches: The number of spans in each request that was stored.
     """
 
     def __init__(self, http_port: int = 0, grpc_port: int = 0) -> None:
@@ -147,6 +159,11 @@ class Receiver(Endpoints):
         self.requests: Counter[Signal] = Counter()
         self.delay = 0.0
         self.status: int | None = None
+        self.retry_after: str | None = None
+        self.silent: Silent | None = None
+        self.most_spans = 0
+        self.rejected = 0
+        self.batches: list[int] = []
         self._changed = threading.Condition()
         self._closed = threading.Event()
         self._http = _HttpServer(("127.0.0.1", http_port), self)
@@ -197,22 +214,45 @@ class Receiver(Endpoints):
         lines += [f"metric {metric.name!r} {metric.points}" for metric in self.metrics]
         return "\n".join(lines)
 
-    def receive(self, signal: Signal, body: bytes) -> int | None:
-        """Takes one export request; returns the status to refuse it with, None when it was stored."""
+    def receive(self, signal: Signal, body: bytes) -> Answer:
+        """Takes one export request, and says how to answer it."""
         # A connection that is still open must not bring anything to a receiver that is being closed.
         status = 503 if self._closed.is_set() else self.status
+        silent = self.silent
         with self._changed:
             self.requests[signal] += 1
-            if status is None:
+            spans = list(_spans(ExportTraceServiceRequest.FromString(body))) if signal == "traces" else []
+            if self.most_spans and len(spans) > self.most_spans:
+                status = 413
+            if status is None and silent in (None, "takes"):
                 if signal == "traces":
-                    self.spans.extend(_spans(ExportTraceServiceRequest.FromString(body)))
+                    self.spans.extend(spans)
+                    self.batches.append(len(spans))
                 elif signal == "logs":
                     self.logs.extend(_logs(ExportLogsServiceRequest.FromString(body)))
                 else:
                     self.metrics.extend(_metrics(ExportMetricsServiceRequest.FromString(body)))
             self._changed.notify_all()
-        self._closed.wait(self.delay)
-        return status
+        self._closed.wait(None if silent == "hangs" else self.delay)
+        return Answer(status, self.retry_after, silent is not None, _partial_success(signal, self.rejected))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a request is answered: with a status, None for success, or not at all."""
+
+    status: int | None
+    retry_after: str | None
+    is_silent: bool
+    body: bytes
+
+
+def _partial_success(signal: Signal, rejected: int) -> bytes:
+    response = ExportTraceServiceResponse()
+    if rejected and signal == "traces":
+        response.partial_success.rejected_spans = rejected
+        response.partial_success.error_message = "there are too many"
+    return bytes(response.SerializeToString())
 
 
 class _HttpServer(ThreadingHTTPServer):
@@ -259,18 +299,33 @@ class _HttpHandler(BaseHTTPRequestHandler):
             return
         signal = self.path.removeprefix("/v1/")
         encoding = self.headers["Content-Encoding"]
-        status: int | None
         if signal not in ("traces", "logs", "metrics"):
-            status = 404
+            answer = Answer(404, None, False, b"")
         elif encoding not in (None, "identity", "gzip"):
-            status = 415
+            answer = Answer(415, None, False, b"")
         else:
             body = gzip.decompress(body) if encoding == "gzip" else body
-            status = self.server.receiver.receive(cast("Signal", signal), body)
-        self.send_response(status or 200)
+            answer = self.server.receiver.receive(cast("Signal", signal), body)
+        if answer.is_silent:
+            self._reset()
+        else:
+            self._send(answer)
+
+    def _send(self, answer: Answer) -> None:
+        body = answer.body if answer.status is None else b""
+        self.send_response(answer.status or 200)
         self.send_header("Content-Type", "application/x-protobuf")
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(len(body)))
+        if answer.status is not None and answer.retry_after is not None:
+            self.send_header("Retry-After", answer.retry_after)
         self.end_headers()
+        self.wfile.write(body)
+
+    def _reset(self) -> None:
+        self.close_connection = True
+        # With a linger time of zero the other side sees a reset, not an end.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -298,11 +353,13 @@ def _grpc_server(receiver: Receiver, workers: ThreadPoolExecutor, port: int) -> 
     def handler(signal: Signal) -> Any:
         # Without (de)serializers gRPC hands over bytes; the empty response message is no bytes at all.
         def export(body: bytes, context: Any) -> bytes:
-            status = receiver.receive(signal, body)
+            answer = receiver.receive(signal, body)
+            status = 503 if answer.is_silent else answer.status
             if status is not None:
                 context.set_code(_GRPC_CODES.get(status, grpc.StatusCode.INTERNAL))
                 context.set_details(f"refused with {status}")
-            return b""
+                return b""
+            return answer.body
 
         return grpc.method_handlers_generic_handler(
             _GRPC_SERVICES[signal], {"Export": grpc.unary_unary_rpc_method_handler(export)}
