@@ -70,6 +70,7 @@ NAMES: dict[str, Any] = {
     "END_STATE": "agentops.session.end_state",
     "END_REASON": "agentops.session.end_reason",
     "EXIT_SIGNAL": "agentops.session.exit.signal",
+    "EXIT_CODE": "agentops.session.exit.code",
     "DURATION": "agentops.session.duration",
     "INFERENCE_CALLS": "agentops.session.inference.calls",
     "TOOL_CALLS": "agentops.session.tool.calls",

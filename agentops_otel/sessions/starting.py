@@ -126,6 +126,8 @@ def start(
         record.born(root)
         if root.is_recording():
             source.attach()
+            if registry.keeper is not None:  # there was no processor of ours to tell it
+                registry.keeper.started(root, is_root=True)
     if not record.lasting_context.is_valid:
         return handle, None  # no SDK, or a sampler, id generator or span processor of the user that raised
     registry.opened(record, handle, of_block=of_block)

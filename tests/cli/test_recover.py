@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -66,11 +66,11 @@ def to_receiver(env: dict[str, str], receiver: Receiver) -> dict[str, str]:
 
 
 @pytest.fixture
-def away(env: dict[str, str]) -> Iterator[dict[str, str]]:
+def away(env: dict[str, str]) -> dict[str, str]:
     """Nobody listens there."""
     receiver = Receiver()
     receiver.close()
-    yield env | {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{receiver.http_endpoint}/v1/traces"}
+    return env | {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{receiver.http_endpoint}/v1/traces"}
 
 
 def agentops(*words: str, env: Mapping[str, str]) -> Outcome:
