@@ -82,7 +82,7 @@ def _leave_instrumentation() -> None:
 
 
 def _recover(run_id: str, pid: int, returncode: int, environment: Mapping[str, str]) -> bool:
-    """Sends what the program has left, within the time that its exit could have taken for it; false if that was over."""
+    """Sends what the program has left, in the time that its exit could have taken for it; false if that was over."""
     from .journals import anybody_is_dead, journal_directory
 
     directory = journal_directory()

@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 if TYPE_CHECKING:
     from .sink import Sink
 
-_ROOM: Final = 2**17
-"""Spans that a processor may hold where it does not say how many it does."""
-
-_MARGIN: Final = 1024
+_ROOM: Final = 2**16
+"""Spans that may end while a thread is on its way with a batch."""
 
 
 class Taken(NamedTuple):
@@ -29,7 +27,7 @@ class Taken(NamedTuple):
     """Those that are now out of the processor, in the order in which it took them; some of the batch may have been
     passed before."""
     lost: Sequence[int]
-    """Those of which it is now certain that its queue was full."""
+    """Those of which it is now certain that its queue was full. They are in doubt until they are `decided`."""
 
 
 class Feed(Protocol):
@@ -40,16 +38,16 @@ class Feed(Protocol):
     """Whether it exports where spans end."""
 
     def took(self, span_ids: Sequence[int]) -> Taken:
-        """It hands over a batch."""
+        """It hands over a batch, which is not exported yet."""
 
     def doubts(self, span_id: int) -> bool:
         """Whether the processor may still have a span that a batch has passed."""
 
+    def decided(self, span_ids: Sequence[int]) -> None:
+        """It is known what became of these."""
+
     def ask(self) -> Collection[int]:
         """Has the processor hand over all it has, so not with a lock held; what is in doubt after it is lost."""
-
-    def decide(self, asked: Collection[int]) -> Sequence[int]:
-        """What of it is lost."""
 
     def rest(self) -> Sequence[int]:
         """What it has never handed over; for the end."""
@@ -79,10 +77,10 @@ class DirectFeed:
     def doubts(self, span_id: int) -> bool:
         return False
 
-    def ask(self) -> Collection[int]:
-        return ()
+    def decided(self, span_ids: Sequence[int]) -> None:
+        pass
 
-    def decide(self, asked: Collection[int]) -> Sequence[int]:
+    def ask(self) -> Collection[int]:
         return ()
 
     def rest(self) -> Sequence[int]:
@@ -103,8 +101,8 @@ class QueueFeed:
         self.sink = sink
         self._processor = weakref.ref(processor)
         size = getattr(getattr(processor, "_batch_processor", None), "_max_queue_size", _ROOM)
-        self.most = 2 * size + _MARGIN
-        """More than the queue and a batch can hold: where an exporter hangs, `queued` must not grow for ever."""
+        self.most = size + _ROOM
+        """More than it has, with a batch that is on its way to the exporter: `queued` must not grow for ever."""
         self.forget()
 
     def forget(self) -> None:
@@ -119,34 +117,41 @@ class QueueFeed:
 
     def took(self, span_ids: Sequence[int]) -> Taken:
         batch = set(span_ids)
+        passed: list[int] = []
         late = batch & self._doubtful.keys()
-        self._are_decided(late)
-        missing = batch & self.queued.keys()
-        of_batch = [*late, *missing]
-        passed = []
-        while missing := missing & self.queued.keys():  # one may have been let go as `overflow`
+        missing = of_queue = batch & self.queued.keys()
+        while missing:
             for span_id in list(islice(self.queued, len(missing))):
                 self.queued.pop(span_id, None)
                 passed.append(span_id)
+            missing = missing & self.queued.keys()  # one may have been crowded out
         self._passed += len(passed)
-        lost = [span_id for span_id, until in self._doubtful.items() if until is not None and until < self._passed]
-        self._are_decided(lost)
-        inside = [span_id for span_id, until in self._doubtful.items() if until is None]
-        for span_id in [*inside, *(span_id for span_id in passed if span_id not in batch)]:
+        doubtful = self._doubtful.copy()  # threads add to it
+        lost = [span_id for span_id, until in doubtful.items() if until is not None and until < self._passed]
+        self.doubt(span_id for span_id, until in doubtful.items() if until is None)
+        self.doubt(span_id for span_id in passed if span_id not in batch)
+        return Taken([*late, *of_queue], passed, [span_id for span_id in lost if span_id not in late])
+
+    def doubt(self, span_ids: Iterable[int]) -> None:
+        """Whether these come later is not known yet."""
+        for span_id in span_ids:
             is_inside = span_id in self.inside
             self._doubtful[span_id] = None if is_inside else self._passed + len(self.queued)
-        return Taken(of_batch, passed, lost)
 
-    def overflow(self) -> Sequence[int]:
-        """Lets the oldest go; the processor has lost them long ago."""
-        lost = list(islice(self.queued, max(0, len(self.queued) - self.most)))
-        for span_id in lost:
-            self.queued.pop(span_id, None)
-        self._passed += len(lost)
-        return lost
+    def crowd_out(self) -> Sequence[int]:
+        """Lets go of the oldest where there are too many."""
+        oldest = list(islice(self.queued, max(0, len(self.queued) - self.most)))
+        claimed = [span_id for span_id in oldest if self.queued.pop(span_id, 0) is None]
+        self._passed += len(claimed)
+        return claimed
 
     def doubts(self, span_id: int) -> bool:
         return span_id in self._doubtful
+
+    def decided(self, span_ids: Sequence[int]) -> None:
+        if self._doubtful:
+            for span_id in span_ids:
+                self._doubtful.pop(span_id, None)
 
     def ask(self) -> Collection[int]:
         asked = self._doubtful.keys() - self.inside
@@ -154,17 +159,8 @@ class QueueFeed:
         is_asked = bool(asked) and processor is not None and processor.force_flush() is not False
         return asked if is_asked else ()
 
-    def decide(self, asked: Collection[int]) -> Sequence[int]:
-        lost = [span_id for span_id in asked if span_id in self._doubtful]
-        self._are_decided(lost)
-        return lost
-
     def rest(self) -> Sequence[int]:
         rest = [*self._doubtful, *self.queued]
         self._doubtful.clear()
         self.queued.clear()
         return rest
-
-    def _are_decided(self, span_ids: Iterable[int]) -> None:
-        for span_id in span_ids:
-            self._doubtful.pop(span_id, None)

@@ -15,7 +15,7 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach,
 from opentelemetry.sdk.trace import ReadableSpan
 
 from ..shield import Shield, absorb
-from .feeds import Feed
+from .feeds import Feed, QueueFeed
 from .losses import Loss
 from .pace import Pace
 from .verdicts import Verdict
@@ -63,6 +63,8 @@ class Sink:
         self._is_wrapped = False
         self._feeds: list[Feed] = []
         self._turn: AbstractContextManager[object] = self.lock
+        self._deciding: AbstractContextManager[object] = threading.RLock()
+        """Held for a moment, while it is decided what is lost."""
         self._journal: Journal | None = None
         self._number = 0
         self._left: deque[int] = deque()
@@ -82,7 +84,7 @@ class Sink:
             self._feeds.append(feed)
         if feed.is_direct:
             # It exports where spans end, and whoever ends one must not wait for us.
-            self._turn = nullcontext()
+            self._turn = self._deciding = nullcontext()
 
     def succeed(self, other: Sink) -> None:
         """Takes over what one like it, that is shut, has left."""
@@ -109,7 +111,8 @@ class Sink:
     def in_child_after_fork(self) -> None:
         """What is on its way is the parent's business, and a thread that is not here may hold the lock."""
         self.lock = threading.RLock()
-        self._turn = nullcontext() if isinstance(self._turn, nullcontext) else self.lock
+        if not isinstance(self._turn, nullcontext):
+            self._turn, self._deciding = self.lock, threading.RLock()
         self._journal = None
         self._left.clear()
         for feed in self._feeds:
@@ -118,11 +121,12 @@ class Sink:
 
     # -- what the program exports --
 
-    def passed_over(self, span_ids: Sequence[int], reason: Loss) -> None:
-        """A processor will never hand these over."""
-        # Looked at once: another thread may send them as soon as they are in the queue.
-        kept = list(filter(self._is_kept, span_ids))
-        self._sinks.losses.add(reason, len(span_ids) - len(kept))
+    def crowd_out(self, feed: QueueFeed) -> None:
+        """Something hangs, and the oldest spans that a processor took must be lost by now."""
+        oldest = feed.crowd_out()
+        kept = list(filter(self._is_kept, oldest))
+        self._sinks.losses.add(Loss.QUEUE_FULL, len(oldest) - len(kept))
+        feed.doubt(kept)  # as long as they are kept, better wait until it is certain
         self._left.extend(kept)
 
     def lost(self, span_ids: Sequence[int], reason: Loss) -> None:
@@ -139,8 +143,8 @@ class Sink:
         def export(spans: Sequence[ReadableSpan], *args: Any, **kwargs: Any) -> Any:
             if not self._sinks.is_on:
                 return original(spans, *args, **kwargs)
+            batch = self._handed_over(spans)
             with self._turn, self._sinks.verdicts.listening():
-                batch = self._handed_over(spans)
                 verdict = Verdict.FAILED
                 try:
                     result = original(spans, *args, **kwargs)
@@ -155,11 +159,12 @@ class Sink:
         batch = _Batch([], [], [])
         try:
             batch.span_ids.extend(span.context[1] for span in spans if span.context is not None)
-            for feed in self._feeds:
-                taken = feed.took(batch.span_ids)
-                batch.taken.extend(taken.of_batch)
-                batch.passed.extend(taken.passed)
-                self.lost(taken.lost, Loss.QUEUE_FULL)
+            with self._deciding:
+                for feed in self._feeds:
+                    taken = feed.took(batch.span_ids)
+                    batch.taken.extend(taken.of_batch)
+                    batch.passed.extend(taken.passed)
+                    self._are_lost(feed, taken.lost)
         except Exception as error:  # noqa: BLE001
             absorb("seeing spans exported", error)
         return batch
@@ -180,6 +185,8 @@ class Sink:
                 self.pace.failed()
                 self.lost(batch.taken, Loss.NOT_EXPORTED)
             self._left.extend(filter(self._is_kept, batch.passed))
+            for feed in self._feeds:
+                feed.decided(batch.span_ids)
             if self._left:
                 self._sinks.wake()
         except Exception as error:  # noqa: BLE001
@@ -204,7 +211,9 @@ class Sink:
         """It takes nothing any more: what was still to come will not come."""
         try:
             for feed in self._feeds:
-                self.passed_over(feed.rest(), Loss.NOT_EXPORTED)
+                rest = feed.rest()
+                self.lost(rest, Loss.NOT_EXPORTED)
+                self._left.extend(filter(self._is_kept, rest))
         except Exception as error:  # noqa: BLE001
             absorb("seeing an exporter shut down", error)
         self._sinks.losses.say_totals()
@@ -221,7 +230,7 @@ class Sink:
         With the lock held.
         """
         taken: list[int] = []
-        with suppress(IndexError):
+        with self._deciding, suppress(IndexError):
             while len(taken) < most and not self.is_blocked():
                 span_id = self._left.popleft()
                 if self._is_kept(span_id):
@@ -244,8 +253,12 @@ class Sink:
         """Finds out what the processors have lost. Not with the lock held: they export what they have."""
         for feed in self._feeds:
             asked = feed.ask()
-            with self.lock:
-                self.lost(feed.decide(asked), Loss.QUEUE_FULL)
+            with self._deciding:
+                self._are_lost(feed, [span_id for span_id in asked if feed.doubts(span_id)])
+
+    def _are_lost(self, feed: Feed, span_ids: Sequence[int]) -> None:
+        self.lost(span_ids, Loss.QUEUE_FULL)
+        feed.decided(span_ids)  # only now: then they may be sent again
 
     def send(self, spans: Sequence[ReadableSpan]) -> Verdict:
         """Has the exporter export spans, as a batch processor would, and keeps its complaints out of the log."""

@@ -135,7 +135,7 @@ class Sinks:
                             met.queued[span_id] = None
                             feed = met
                             if len(met.queued) > met.most:
-                                sink.passed_over(met.overflow(), Loss.QUEUE_FULL)
+                                sink.crowd_out(met)
                         elif not is_kept:
                             self.losses.add(Loss.NOT_EXPORTED)
             except Exception as error:  # noqa: BLE001

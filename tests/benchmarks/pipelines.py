@@ -56,9 +56,7 @@ def provider(
     """
     made = TracerProvider(shutdown_on_exit=False)
     made.add_span_processor(
-        kind(
-            exporter or Discard(), max_queue_size=batch, max_export_batch_size=batch, schedule_delay_millis=3_600_000
-        )
+        kind(exporter or Discard(), max_queue_size=batch, max_export_batch_size=batch, schedule_delay_millis=3_600_000)
     )
     return made
 

@@ -9,6 +9,7 @@ each in a virtual environment of its own that is made for it.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -36,7 +37,10 @@ class Row:
 
 
 def main(arguments: list[str]) -> int:
+    os.environ["OTEL_PYTHON_AGENTOPS_JOURNAL"] = "off"  # where it is on, the row says so
+
     import benchmarks.decorated
+    import benchmarks.journal
     import benchmarks.memory
     import benchmarks.spans
     import benchmarks.starting
@@ -44,12 +48,16 @@ def main(arguments: list[str]) -> int:
     measured: list[Callable[[], Row]] = [
         benchmarks.spans.session_with_children,
         benchmarks.spans.session_with_model_calls,
+        benchmarks.spans.session_with_journal,
+        benchmarks.journal.beside_a_busy_thread,
         benchmarks.spans.child_beside_100_000_open_sessions,
         benchmarks.spans.end_with_a_slow_collector,
         benchmarks.memory.bytes_per_open_session,
         benchmarks.starting.import_time,
         benchmarks.decorated.without_an_sdk,
         benchmarks.decorated.suppressed,
+        benchmarks.journal.recovery_of_100_000_spans,
+        benchmarks.journal.memory_of_recovery,
     ]
     print(f"CPython {sys.version.split()[0]}, {_opentelemetry_version()}\n")
     print("| what | raw SDK | with sessions | result | at most |\n|---|---|---|---|---|")

@@ -43,9 +43,7 @@ def session_with_journal() -> Row:
     return _session("the first with the journal of every span", nested_children, journal=True, at_most=1.6)
 
 
-def _session(
-    what: str, work: Callable[[trace.Tracer], object], *, journal: bool = False, at_most: float = 1.25
-) -> Row:
+def _session(what: str, work: Callable[[trace.Tracer], object], *, journal: bool = False, at_most: float = 1.25) -> Row:
     with _pair(journal=journal) as (raw, ours):
         raw_tracer, our_tracer = raw.get_tracer("raw"), ours.get_tracer("ours")
 

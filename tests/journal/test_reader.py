@@ -265,7 +265,14 @@ def test_records_of_an_exporter_that_nobody_named_are_kept_apart(place: Path) ->
     assert due(found) == [3]
 
 
-ENTRIES = [span(1), span(2, parent=1), span(2, parent=1, end=3), Accepted(2, 0), span(3, parent=1, end=4), Closed(9)]
+ENTRIES: list[Record] = [
+    span(1),
+    span(2, parent=1),
+    span(2, parent=1, end=3),
+    Accepted(2, 0),
+    span(3, parent=1, end=4),
+    Closed(9),
+]
 WHOLE = content(*journals.HEAD, Sink(0, KEY), *ENTRIES)
 
 

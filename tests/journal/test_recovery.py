@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
@@ -128,7 +129,10 @@ def test_a_span_is_as_it_was_in_all_that_it_had(place: Place) -> None:
         resource=3,
         scope=4,
     )
-    tables = [Resource(3, {"service.name": "mine"}, "https://schema"), Scope(4, "scope", "2", None, {"of": "scope"})]
+    tables: list[Record] = [
+        Resource(3, {"service.name": "mine"}, "https://schema"),
+        Scope(4, "scope", "2", None, {"of": "scope"}),
+    ]
     journals.write(place.directory, [*tables, lost])
     collector = Collector()
     recover_one(place, collector)
@@ -153,7 +157,7 @@ def test_a_span_is_as_it_was_in_all_that_it_had(place: Place) -> None:
     assert (scope.name, scope.version) == ("scope", "2")
 
 
-def chat(number: int, parent: int, end: float, tokens: int) -> list[Record]:
+def chat(number: int, parent: int, end: float, tokens: int) -> Sequence[Record]:
     said = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.usage.input_tokens": tokens}
     return [span(number, parent=parent), span(number, parent=parent, end=end, attributes=said), Accepted(number, 0)]
 
@@ -162,7 +166,8 @@ def test_the_totals_have_what_ended_after_they_were_written(place: Place) -> Non
     """Also what had been delivered; and a call that two spans report, one in the other, counts once."""
     root = span(1, seen=10, attributes={semconv.INFERENCE_CALLS: 1, semconv.USAGE_INPUT_TOKENS: 5})
     inner, outer = chat(4, 3, 12, 7), chat(3, 1, 13, 7)
-    journals.write(place.directory, [span(1), *chat(2, 1, 9, 5), Delivered(0, [2]), root, outer[0], *inner, *outer[1:]])
+    entries: list[Record] = [span(1), *chat(2, 1, 9, 5), Delivered(0, [2]), root, outer[0], *inner, *outer[1:]]
+    journals.write(place.directory, entries)
     collector = Collector()
     recover_one(place, collector)
     assert collector.ids() == [4, 3, 1]
@@ -173,7 +178,8 @@ def test_the_totals_have_what_ended_after_they_were_written(place: Place) -> Non
 
 def test_the_totals_stay_where_not_all_spans_are_in_the_journal_any_more(place: Place) -> None:
     root = span(1, attributes={semconv.INFERENCE_CALLS: 100, semconv.USAGE_INPUT_TOKENS: 500})
-    journals.write(place.directory, [root, *chat(2, 1, 9, 5)])
+    entries: list[Record] = [root, *chat(2, 1, 9, 5)]
+    journals.write(place.directory, entries)
     collector = Collector()
     recover_one(place, collector)
     said = attributes(collector.spans[-1])
@@ -200,7 +206,7 @@ def test_a_clock_that_jumped_gives_no_span_an_end_before_its_start(place: Place)
 
 
 def test_each_exporter_gets_what_it_has_not_confirmed(place: Place) -> None:
-    entries = [span(1), span(2, parent=1, end=3), Accepted(2, 0), Accepted(2, 1), Delivered(1, [2])]
+    entries: list[Record] = [span(1), span(2, parent=1, end=3), Accepted(2, 0), Accepted(2, 1), Delivered(1, [2])]
     journals.write(place.directory, entries, sinks=[KEY, OTHER])
     one, other, third = Collector(), Collector(OTHER), Collector("third")
     recover_one(place, one, other, third)
@@ -482,13 +488,20 @@ def test_after_a_failure_it_tries_again_and_claims_nothing_meanwhile(
     assert collector.ids() == [1]
 
 
-def test_another_exporter_wakes_a_recovery_that_waits(place: Place, worker: Worker) -> None:
+def test_another_exporter_wakes_a_recovery_that_waits(
+    place: Place, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "_FIRST_PAUSE", 3600.0)
     journals.write(place.directory, [span(1)])
     collector = Collector(answer=lambda spans: Verdict.FAILED)
     background = Background(place, worker, collector)
-    for attempt in range(1, 4):
+    for _ in range(3):
+        asked = collector.asked
         background.recovery.start()
-        poll(lambda attempt=attempt: collector.asked == attempt, timeout=recovery._FIRST_PAUSE)
+        poll(functools.partial(lambda before: collector.asked > before, asked))
+    collector.answer = lambda spans: Verdict.DELIVERED
+    background.recovery.start()
+    poll(lambda: files(place) == [])
 
 
 def test_the_exit_waits_for_what_was_asked_for(place: Place, worker: Worker) -> None:

@@ -19,8 +19,7 @@ from pathlib import Path
 import pytest
 from opentelemetry.sdk.trace import Span, TracerProvider
 from support.deaths import COMPLETED, PROCESS_EXIT, Death, Deaths
-from support.otlp import Receiver
-from support.programs import Program, run, script
+from support.programs import script
 
 from agentops_otel import clock
 from agentops_otel.journal import reader, shelf
@@ -116,10 +115,10 @@ def test_a_directory_that_cannot_be_changed(deaths: Deaths, tmp_path: Path) -> N
         subprocess.run(["chattr", "-i", directory], check=True)
 
 
-def test_a_directory_that_is_a_file(deaths: Deaths, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["journal", "journal/inside"])
+def test_a_directory_that_is_a_file(deaths: Deaths, tmp_path: Path, name: str) -> None:
     (tmp_path / "journal").write_text("mine")
-    said(programs_go_on(deaths, tmp_path / "journal"))
-    said(programs_go_on(Deaths(Receiver()), tmp_path / "journal" / "inside"))
+    said(programs_go_on(deaths, tmp_path / name))
     assert (tmp_path / "journal").read_text() == "mine"
 
 

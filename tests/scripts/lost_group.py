@@ -7,7 +7,6 @@ import _setup  # noqa: F401
 
 import agentops_otel as ao
 
-children = []
 for number in range(3):
     reader, writer = os.pipe()
     if os.fork() == 0:
