@@ -70,6 +70,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """Kills random programs of sessions at random instants; ``-- --kills 1000`` is the long run."""
+    session.install(".[test]")
+    session.run("python", "tests/chaos/run.py", *session.posargs)
+
+
+@nox.session
 def collector(session: nox.Session) -> None:
     """Builds the official OpenTelemetry Collector (needs Go) and runs the tests that need it."""
     if shutil.which("go") is None:

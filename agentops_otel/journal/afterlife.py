@@ -69,8 +69,9 @@ class Afterlife:
         from .writer import Journal
 
         place = Place(Path(self._settings.journal_directory or default_directory()))
-        self._registry.keeper = self._journal = Journal(place, config.run_id(), os.getpid(), self._soon)
-        recovery = self._recovery = Recovery(place, self._sinks.all, self._soon)
+        journal = Journal(place, config.run_id(), os.getpid(), self._soon)
+        self._registry.keeper = self._journal = journal
+        recovery = self._recovery = Recovery(place, self._sinks.all, self._soon, journal.services)
         self._sinks.on_new = [lambda sink: recovery.start()]
 
     def _soon(self, seconds: float, job: Callable[[], object]) -> None:

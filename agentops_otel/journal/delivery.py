@@ -48,9 +48,9 @@ class Delivery:
         """
         for sink in self._sinks.all():
             sink.ask()
-            while sink.has_left() and not sink.pace.failed_within(_JUST_NOW):
-                if monotonic() >= deadline or not self._send_next(sink, deadline):
-                    break
+            # Once at least: that waits for a batch that is on its way.
+            while self._send_next(sink, deadline) and sink.has_left():
+                continue
         self._sinks.losses.say()
         return not any(sink.has_left() for sink in self._sinks.all())
 
@@ -109,6 +109,8 @@ class Delivery:
         if not sink.lock.acquire(timeout=-1 if deadline is None else max(0.0, deadline - monotonic())):
             return False
         try:
+            if deadline is not None and (monotonic() >= deadline or sink.pace.failed_within(_JUST_NOW)):
+                return False
             taken = sink.take(sink.pace.most)
             if taken:
                 return self._send(sink, taken)
@@ -128,7 +130,7 @@ class Delivery:
                 if verdict is Verdict.FAILED:
                     sink.give_back(taken)
                     sink.pace.failed()
-                    sink.pace.slower()
+                    sink.pace.slower(len(taken))
                     return False
             sink.pace.delivered()
             sink.pace.faster()

@@ -34,17 +34,17 @@ _IDS: Final = frozenset(
 
 
 def ended(state: SpanState, time: int, known: Mapping[str, AttributeValue]) -> SpanState:
-    """An open span as it is when it has ended, at ``time`` (nanoseconds since the epoch) if it had started by then.
+    """An open span as it is when it has ended.
 
-    ``known``: how the process ended, as attributes.
+    ``time``: of the last activity in its trace, so not before its start, in nanoseconds since the epoch. ``known``: how
+    the process ended, as attributes.
     """
-    end = max(time, state.start)
     if state.is_root:
-        attributes = {**state.attributes, **_LOST, **known}
-        return state._replace(end=end, attributes=attributes, status=StatusCode.ERROR.value, description=DESCRIPTION)
+        attributes = {**state.attributes, **_LOST, semconv.ERROR_TYPE: EndReason.PROCESS_LOST.value, **known}
+        return state._replace(end=time, attributes=attributes, status=StatusCode.ERROR.value, description=DESCRIPTION)
     marks = {name: said for name, said in known.items() if name == semconv.EXIT_SIGNAL}
     return state._replace(
-        end=end, attributes={**state.attributes, semconv.END_REASON: _LOST[semconv.END_REASON], **marks}
+        end=time, attributes={**state.attributes, semconv.END_REASON: _LOST[semconv.END_REASON], **marks}
     )
 
 

@@ -48,6 +48,7 @@ class Losses:
         self._news: deque[tuple[Loss, int]] = deque()
         self._totals: Counter[Loss] = Counter()
         self._measured: Counter[Loss] = Counter()
+        self._said: set[Loss] = set()
         self._said_totals: Counter[Loss] = Counter()
         self._meter_provider: Any = None
         self._instrument: Instrument | None = None
@@ -67,10 +68,13 @@ class Losses:
     def say(self) -> None:
         """Says what is new, in the log and as a metric. Not for finalizers and signal handlers."""
         with _SAYING, self._saying:
-            for reason, spans in self._learn().items():
-                _logger.warning(
-                    "%d spans lost: %s; later ones are only counted (%s)", spans, _WHY[reason], semconv.METRIC_LOST
-                )
+            self._learn()
+            for reason, spans in self._totals.items():
+                if reason not in self._said:
+                    self._said.add(reason)
+                    _logger.warning(
+                        "%d spans lost: %s; later ones are only counted (%s)", spans, _WHY[reason], semconv.METRIC_LOST
+                    )
             self._measure()
 
     def say_totals(self) -> None:
@@ -86,16 +90,11 @@ class Losses:
         """What the parent has lost is for the parent to say."""
         self._begin()
 
-    def _learn(self) -> Counter[Loss]:
-        """Adds up what is new; returns the reasons of which nothing was known before."""
-        first: Counter[Loss] = Counter()
+    def _learn(self) -> None:
         with self._saying:
             while self._news:
                 reason, spans = self._news.popleft()
-                if reason in first or reason not in self._totals:
-                    first[reason] += spans
                 self._totals[reason] += spans
-        return first
 
     def _measure(self) -> None:
         provider = meter_provider()

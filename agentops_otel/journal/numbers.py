@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from . import records
 from .format import framed
+from .reader import SERVICE_NAME
 
 _MOST_OBJECTS: Final = 1000
 """Resources and scopes that are known by their address."""
@@ -28,8 +29,11 @@ class Numbers:
         self._sinks: dict[str, int] = {}
         self.payloads: list[bytes] = []
         """The records of all of them."""
+        self.services: set[str] = set()
+        """The ``service.name`` of the resources."""
 
     def resource(self, resource: Any) -> int:
+        self.services.add(str(resource.attributes.get(SERVICE_NAME, "")))
         return self._number(resource, _resource)
 
     def scope(self, scope: Any) -> int:

@@ -49,9 +49,9 @@ class Pace:
         self.due = clock.monotonic() + _FIRST
 
     def faster(self) -> None:
-        """What was sent again has arrived."""
+        """Spans that were sent again have arrived."""
         self.most = min(MOST_SPANS, 2 * self.most)
 
-    def slower(self) -> None:
-        """It has not."""
-        self.most = max(1, self.most // 2)
+    def slower(self, spans: int) -> None:
+        """So many have not."""
+        self.most = max(1, spans // 2)

@@ -19,7 +19,9 @@ from . import format, records
 MOST_BYTES: Final = 2**26
 """Of one file; a larger one is none of a journal."""
 
-_BEGINNING: Final = 2**12
+SERVICE_NAME: Final = "service.name"
+
+_BEGINNING: Final = 2**16
 """Bytes of a file in which it says who wrote it."""
 
 ANYBODY: Final = ""
@@ -254,6 +256,23 @@ def owner_of(segments: Iterable[Path]) -> records.Owner | None:
                 if isinstance(record, records.Owner):
                     return record
     return None
+
+
+def services_of(segments: Iterable[Path]) -> set[str]:
+    """The ``service.name`` of what a process did, told from the beginning of its files; empty where none is there."""
+    names: set[str] = set()
+    for path in segments:
+        with suppress(OSError, format.NotAJournal):
+            for _, payload in format.payloads(_content(path, _BEGINNING) or b""):
+                record = records.decode(payload)
+                if isinstance(record, records.Resource):
+                    names.add(service_of(record))
+    return names
+
+
+def service_of(resource: records.Resource) -> str:
+    """The ``service.name`` of a resource, which the SDK always gives one."""
+    return str(resource.attributes.get(SERVICE_NAME, ""))
 
 
 def _in_turn(span: LostSpan) -> tuple[bool, int, int, int]:

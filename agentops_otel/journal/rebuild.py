@@ -43,7 +43,7 @@ class Tables:
         """The span; None for what cannot be one."""
         context = _context(state.trace_id, state.span_id, state.flags, state.trace_state)
         resource = self._resources.get(state.resource)
-        is_timely = 0 < state.start <= _LATEST and state.start <= state.end <= _LATEST
+        is_timely = 0 < state.start <= _LATEST and 0 < state.end <= _LATEST
         if context is None or resource is None or not is_timely:
             return None
         parent = _context(state.trace_id, state.parent_id, state.flags, state.trace_state, state.parent_is_remote)
@@ -63,7 +63,7 @@ class Tables:
             kind=_KINDS.get(state.kind, SpanKind.INTERNAL),
             status=Status(status, state.description if status is StatusCode.ERROR else None),
             start_time=state.start,
-            end_time=state.end,
+            end_time=max(state.start, state.end),  # the clock may have been set back
             instrumentation_scope=self._scopes.get(state.scope),
         )
 

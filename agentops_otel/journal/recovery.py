@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
@@ -22,7 +22,7 @@ from ..shield import Shield
 from . import records
 from .finishing import ended, recounted, tell
 from .places import OwnerFiles, Place
-from .reader import Lost, LostSpan, read
+from .reader import Lost, LostSpan, read, services_of
 from .rebuild import Tables
 from .verdicts import Verdict
 
@@ -234,8 +234,14 @@ class Recovery:
         place: Place,
         exporters: Callable[[], Sequence[Exporter]],
         soon: Callable[[float, Callable[[], object]], object],
+        services: Callable[[], Collection[str]] | None = None,
     ) -> None:
-        """``soon(seconds, job)`` has a job done by another thread, and may be called in a finalizer."""
+        """``soon(seconds, job)`` has a job done by another thread, and may be called in a finalizer.
+
+        ``services``: the ``service.name`` of what this process does; what others have done may be for another backend,
+        and is left to them. None: it is for everybody.
+        """
+        self._services = services
         self._place = place
         self._exporters = exporters
         self._soon = soon
@@ -263,6 +269,8 @@ class Recovery:
         """Recovers what was asked for; false if something is left, or time is up (monotonic seconds)."""
         if not self._is_asked and not self._is_running:
             return True
+        if self._services is not None and not self._services():
+            return True  # nothing was done yet that could tell whose processes these were
         self._in_haste.set()
         try:
             if not self._turn.acquire(timeout=max(0.0, deadline - monotonic())):
@@ -323,8 +331,11 @@ class Recovery:
 
     def _recover(self) -> bool:
         exporters = self._exporters()
+        services = None if self._services is None else self._services()
+        if services is not None and not services:
+            return False
         for files in self._place.dead() if exporters else ():
-            if files.name in self._said:
+            if files.name in self._said or not self._is_for_us(files, services):
                 files.release()
                 continue
             self._claimed = files
@@ -334,6 +345,12 @@ class Recovery:
             if summary.has_failed:
                 return False
         return True
+
+    def _is_for_us(self, files: OwnerFiles, services: Collection[str] | None) -> bool:
+        if services is None:
+            return True
+        theirs = services_of(files.segments())
+        return not theirs or not theirs.isdisjoint(services)
 
     def _say(self, summary: Summary) -> None:
         if summary.sent:

@@ -142,6 +142,10 @@ class Journal:
         """Whether a span has still to be delivered to a sink."""
         return bool(self._waiting.get(span_id, 0) >> sink & 1)
 
+    def services(self) -> set[str]:
+        """The ``service.name`` of all that is, or was, in it."""
+        return self._numbers.services
+
     def waiting_count(self) -> int:
         """Spans that have ended and are not delivered."""
         return len(self._waiting)

@@ -38,7 +38,7 @@ from support.spans import poll
 HERE: Final = Path(__file__).parent
 LANES: Final = 3
 """Programs that run at the same time, not counting their children."""
-FEW: Final = 40
+FEW: Final = 200
 """Kills of a short run."""
 LONG: Final = 60.0
 """Seconds after which whatever waits for something gives up."""

@@ -99,6 +99,7 @@ def test_what_was_open_ends_as_lost_with_the_last_activity(place: Place) -> None
         "session.id": "id 1",
         semconv.END_STATE: "unknown",
         semconv.END_REASON: "process_lost",
+        semconv.ERROR_TYPE: "process_lost",
     }
     assert (root.status.status_code.name, root.status.description) == ("ERROR", "the process was lost")
     assert {each.end_time for each in collector.spans} == {START + 9 * SECOND}
@@ -621,3 +622,20 @@ os.kill(child, 9)
     with Program.start(["-W", "ignore", "-c", code]) as program:
         outcome = program.wait()
     assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "0 True\n1\n", "")
+
+
+def test_what_another_service_has_left_is_for_its_own_processes(place: Place) -> None:
+    journals.write(place.directory, [span(1, end=2), Accepted(1, 0)])
+    collector = Collector()
+    services: set[str] = set()
+    recovery = Recovery(place, lambda: [collector], lambda seconds, job: None, lambda: services)
+    recovery.start()
+    assert recovery.flush(later())  # nobody knows yet what this process does
+    services.add("another")
+    recovery.start()
+    assert recovery.flush(later())
+    assert (collector.ids(), len(files(place))) == ([], 2)
+    services.add("dead")
+    recovery.start()
+    assert recovery.flush(later())
+    assert (collector.ids(), files(place)) == ([1], [])

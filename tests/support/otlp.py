@@ -147,6 +147,7 @@ class Receiver(Endpoints):
             keeps it open, both without having stored anything; "takes" stores what it brought, and then closes it.
             Over gRPC, "resets" and "takes" answer that the service is unavailable.
         most_spans: Requests with more spans than this are refused as too large, if it is not 0.
+        most_bytes: The same for what a gRPC request weighs, as a gRPC server says it.
         rejected: How many spans an answer says were rejected, as in a partial success; all are stored.
         batches: The number of spans in each request that was stored.
     """
@@ -162,6 +163,7 @@ class Receiver(Endpoints):
         self.retry_after: str | None = None
         self.silent: Silent | None = None
         self.most_spans = 0
+        self.most_bytes = 0
         self.rejected = 0
         self.batches: list[int] = []
         self._changed = threading.Condition()
@@ -353,6 +355,10 @@ def _grpc_server(receiver: Receiver, workers: ThreadPoolExecutor, port: int) -> 
     def handler(signal: Signal) -> Any:
         # Without (de)serializers gRPC hands over bytes; the empty response message is no bytes at all.
         def export(body: bytes, context: Any) -> bytes:
+            if receiver.most_bytes and len(body) > receiver.most_bytes:
+                context.set_code(grpc.StatusCode.RESOURCE_EXHAUSTED)
+                context.set_details(f"SERVER: Received message larger than max ({len(body)} vs. {receiver.most_bytes})")
+                return b""
             answer = receiver.receive(signal, body)
             status = 503 if answer.is_silent else answer.status
             if status is not None:
