@@ -9,6 +9,7 @@ segment.py       one memory-mapped file; shelf.py: those of this process
 numbers.py       resources, scopes and exporters, which records name by number
 writer.py        the journal of this process: every span of a session, from its start until it is delivered
 sinks.py         the exporters of this program: which processors give what to whom (feeds.py, sink.py)
+connections.py   of these, what a forked child must not share with its parent
 verdicts.py      what became of a batch: delivered, refused, to be sent again
 delivery.py      sends that again, oldest first; pace.py: how fast
 losses.py        counts what never arrives, and says so

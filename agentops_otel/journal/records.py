@@ -203,7 +203,7 @@ def decode(payload: bytes) -> Record | None:
         return None
     try:
         record: Record = decoder.decode(memoryview(payload)[1:])
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):  # TypeError: a key that cannot be one
         return None
     return record
 

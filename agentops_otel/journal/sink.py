@@ -15,6 +15,7 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach,
 from opentelemetry.sdk.trace import ReadableSpan
 
 from ..shield import Shield, absorb
+from .connections import part_from_parent
 from .feeds import Feed, QueueFeed
 from .losses import Loss
 from .pace import Pace
@@ -110,6 +111,7 @@ class Sink:
 
     def in_child_after_fork(self) -> None:
         """What is on its way is the parent's business, and a thread that is not here may hold the lock."""
+        part_from_parent(self._exporter())
         self.lock = threading.RLock()
         if not isinstance(self._turn, nullcontext):
             self._turn, self._deciding = self.lock, threading.RLock()

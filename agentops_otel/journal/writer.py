@@ -365,7 +365,8 @@ class Journal:
 
         Only ever the oldest: a younger one may say what became of spans in it.
         """
-        *older, _ = self._shelf.segments.values() or (None,)
+        with self._lock:
+            older = list(self._shelf.segments.values())[:-1]
         for oldest in older:
             if oldest.live and (oldest is older[-1] or oldest.live * _WORTH > oldest.records):
                 return

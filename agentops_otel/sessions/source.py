@@ -26,5 +26,6 @@ class Source:
     def attach(self) -> None:
         """Puts a session span processor on the provider, unless there is one."""
         if not self.is_attached:
-            self.is_attached = True
+            # Last, so that no other thread starts spans that nobody sees; two of them at once add two, which is fine.
             self._attach()
+            self.is_attached = True

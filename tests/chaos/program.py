@@ -60,7 +60,7 @@ class Process:
             http.mount(prefix, copy.copy(adapter))
         self.name = f"{os.getpid()}-{time.monotonic_ns()}"
         http.headers[PROCESS_HEADER] = self.name
-        self.tell(told.BEGUN, str(os.getpid()), kind)
+        self.tell(told.BEGUN, str(os.getpid()), str(os.getpgrp()), kind)
 
     def tell(self, word: str, *rest: str) -> None:
         # Shorter than PIPE_BUF, so it is never mixed with what others tell.

@@ -163,6 +163,7 @@ class Chaos:
                         "PYTHONWARNINGS": "ignore",
                         **environment,
                     },
+                    cwd=self._folder,  # not beside the sources: what is installed is meant
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=file,
@@ -176,6 +177,8 @@ class Chaos:
     def _kill(self, program: Program, *, everything: bool) -> None:
         """Kills a program, or all that it has started, too."""
         group = program.process.pid
+        if everything:
+            self.facts.killed_groups[group] = time.monotonic()
         pids = [pid for pid in list(self.facts.pids) if _is_alive(pid, group)]
         if not everything:
             pids = [pid for pid in pids if pid == group]

@@ -15,7 +15,7 @@ LOST = Arrived("trace", "root", is_root=True, reason="process_lost")
 def facts(*lines: str, killed_at: float | None = None) -> Facts:
     """What one process told, and when it was killed."""
     found = Facts()
-    for line in (f"{told.BEGUN} process 1 program", *lines):
+    for line in (f"{told.BEGUN} process 1 1 program", *lines):
         found.learn(line, 0.0)
     if killed_at is not None:
         found.died["process"] = killed_at
@@ -77,6 +77,13 @@ def test_a_wrong_end_is_a_problem(
 ) -> None:
     [found] = judged(facts(STARTED, *lines, killed_at=killed_at), batch(arrived)).problems
     assert problem in found
+
+
+def test_a_process_that_was_killed_before_it_could_be_heard_was_killed() -> None:
+    known = Facts(killed_groups={7: 5.0})
+    known.learn(f"{told.BEGUN} late 8 7 fork", 6.0)
+    known.learn(f"{told.BEGUN} other 9 9 program", 6.0)
+    assert known.died == {"late": 5.0}
 
 
 def test_a_session_with_two_roots_is_a_problem() -> None:

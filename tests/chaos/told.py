@@ -9,7 +9,7 @@ PIPE: Final = int(os.environ.get("ACKNOWLEDGE", "-1"))
 """The end of the pipe that programs write to."""
 
 BEGUN: Final = "begun"
-"""A process, with its pid and how it came to be: program, fork or multiprocessing."""
+"""A process, with its pid, that of its group, and how it came to be: program, fork or multiprocessing."""
 
 STARTED: Final = "started"
 """A session, by its trace id: its start has returned."""

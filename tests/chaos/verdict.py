@@ -28,6 +28,8 @@ class Facts:
     """Sessions whose end has returned, by their trace ids."""
     spans: dict[str, str] = field(default_factory=dict)
     """The process of each other span whose end has returned."""
+    killed_groups: dict[int, float] = field(default_factory=dict)
+    """When all processes of a group were killed."""
     died: dict[str, float] = field(default_factory=dict)
     """When processes were killed, or ended themselves without a regular exit."""
 
@@ -36,7 +38,10 @@ class Facts:
         word, process, *rest = line.split()
         if word == told.BEGUN:
             self.pids[int(rest[0])] = process
-            self.kinds[process] = rest[1]
+            self.kinds[process] = rest[2]
+            killed = self.killed_groups.get(int(rest[1]))
+            if killed is not None:  # with its group, before it could be heard
+                self.died[process] = killed
         elif word == told.STARTED:
             self.sessions[rest[0]] = process
         elif word == told.ENDED:

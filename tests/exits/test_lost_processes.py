@@ -18,7 +18,7 @@ from support.otlp import Protocol
 from support.programs import Program
 from support.spans import poll
 
-PROCESS_LOST = End("unknown", "process_lost", "ERROR")
+PROCESS_LOST = End("unknown", "process_lost", "ERROR", "process_lost")
 OPEN = ("tool", "step")
 """What `open_spans` of the programs leaves open, deepest first."""
 
