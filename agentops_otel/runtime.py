@@ -8,7 +8,7 @@ import logging
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextvars import Token
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -339,12 +339,14 @@ class Runtime:
 
     def _export(self, deadline: float) -> bool:
         """Has everything exported that has ended; also what could not be delivered before."""
-        flushed = self._force_flush(deadline)
-        return (self._afterlife is None or self._afterlife.flush(deadline)) and flushed
+        ended = self._force_flush(list(self._sources), deadline)
+        kept = self._afterlife is None or self._afterlife.flush(deadline)
+        # Logs and metrics last: they tell of the spans.
+        return self._force_flush(self._others.providers(), deadline) and ended and kept
 
-    def _force_flush(self, deadline: float) -> bool:
+    def _force_flush(self, providers: Iterable[Any], deadline: float) -> bool:
         flushed = []
-        for provider in self._to_flush():
+        for provider in providers:
             left = int((deadline - monotonic()) * 1000)
             done = False
             if left > 0:
@@ -352,10 +354,6 @@ class Runtime:
                     done = provider.force_flush(left) is not False
             flushed.append(done)
         return all(flushed)
-
-    def _to_flush(self) -> Iterator[Any]:
-        yield from list(self._sources)
-        yield from self._others.providers()
 
     def _in_child_after_fork(self) -> None:
         with _FORKING:

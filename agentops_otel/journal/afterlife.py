@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .. import clock, config
 from ..sessions.registry import Registry
 from .delivery import Delivery
+from .losses import Loss
 from .sinks import Sinks
 
 if TYPE_CHECKING:
@@ -69,7 +70,10 @@ class Afterlife:
         from .writer import Journal
 
         place = Place(Path(self._settings.journal_directory or default_directory()))
-        journal = Journal(place, config.run_id(), os.getpid(), self._soon)
+        losses = self._sinks.losses
+        journal = Journal(
+            place, config.run_id(), os.getpid(), self._soon, lambda spans: losses.add(Loss.JOURNAL_FULL, spans)
+        )
         self._registry.keeper = self._journal = journal
         recovery = self._recovery = Recovery(place, self._sinks.all, self._soon, journal.services)
         self._sinks.on_new = [lambda sink: recovery.start()]

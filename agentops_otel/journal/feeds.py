@@ -121,7 +121,7 @@ class QueueFeed:
         late = batch & self._doubtful.keys()
         missing = of_queue = batch & self.queued.keys()
         while missing:
-            for span_id in list(islice(self.queued, len(missing))):
+            for span_id in self._oldest(len(missing)):
                 self.queued.pop(span_id, None)
                 passed.append(span_id)
             missing = missing & self.queued.keys()  # one may have been crowded out
@@ -140,10 +140,16 @@ class QueueFeed:
 
     def crowd_out(self) -> Sequence[int]:
         """Lets go of the oldest where there are too many."""
-        oldest = list(islice(self.queued, max(0, len(self.queued) - self.most)))
+        oldest = self._oldest(max(0, len(self.queued) - self.most))
         claimed = [span_id for span_id in oldest if self.queued.pop(span_id, 0) is None]
         self._passed += len(claimed)
         return claimed
+
+    def _oldest(self, count: int) -> list[int]:
+        try:
+            return list(islice(self.queued, count))
+        except RuntimeError:  # garbage was collected between the two calls, and another thread ran meanwhile
+            return self._oldest(count)
 
     def doubts(self, span_id: int) -> bool:
         return span_id in self._doubtful

@@ -9,6 +9,7 @@ from typing import Any, Final
 from . import records
 from .format import framed
 from .reader import SERVICE_NAME
+from .rebuild import Tables
 
 _MOST_OBJECTS: Final = 1000
 """Resources and scopes that are known by their address."""
@@ -45,6 +46,15 @@ class Numbers:
             number = self._sinks.setdefault(key, len(self._sinks))
             self._add(records.encode(records.Sink(number, key)))
         return number
+
+    def tables(self) -> Tables:
+        """Resources and scopes as they are read again."""
+        tables = Tables()
+        for payload in list(self.payloads):
+            entry = records.decode(payload)
+            if isinstance(entry, (records.Resource, records.Scope)):
+                tables.add(entry)
+        return tables
 
     def _number(self, thing: Any, record: Callable[[Any, int], records.Resource | records.Scope]) -> int:
         number = self.by_address.get(id(thing))

@@ -21,7 +21,6 @@ from .format import MOST_BYTES as LONGEST_RECORD
 from .format import framed
 from .numbers import Numbers
 from .places import Place
-from .rebuild import Tables
 from .segment import Segment
 from .shelf import Shelf
 
@@ -37,6 +36,7 @@ _PATIENCE: Final = 0.05
 _WORTH: Final = 4
 """A file of which no more than one in so many records counts is worth moving them, so that it can be removed."""
 
+Soon = Callable[[float, Callable[[], object]], object]
 _Entry = tuple[bytes, int, Sequence[int]]
 """To be written: a record; the span whose last record it is, or 0; spans that need not be kept any longer."""
 
@@ -45,10 +45,14 @@ class Journal:
     """Spans on disk. Thread-safe; nothing here raises, and a failure costs one warning and the journal, no session."""
 
     def __init__(
-        self, place: Place, run_id: str, process: int, soon: Callable[[float, Callable[[], object]], object]
+        self, place: Place, run_id: str, process: int, soon: Soon, dropped: Callable[[int], object] = lambda spans: None
     ) -> None:
-        """``soon(seconds, job)`` has a job done by another thread."""
+        """``soon(seconds, job)`` has a job done by another thread.
+
+        ``dropped(spans)`` is told how many spans that waited for delivery had to go, because there were too many.
+        """
         self._soon = soon
+        self._dropped = dropped
         self._shelf = Shelf(place, records.Owner(process, run_id))
         self._segment: Segment | None = None
         """The file that is written to."""
@@ -173,11 +177,7 @@ class Journal:
 
     def read(self, span_ids: Iterable[int]) -> list[ReadableSpan]:
         """Spans that have ended, back from the files; those that are not there any more are left out."""
-        tables = Tables()
-        for payload in list(self._numbers.payloads):
-            entry = records.decode(payload)
-            if isinstance(entry, (records.Resource, records.Scope)):
-                tables.add(entry)
+        tables = self._numbers.tables()
         states = (self._state(span_id) for span_id in span_ids)
         found = (tables.readable(state) for state in states if state is not None and state.end)
         return [span for span in found if span is not None]
@@ -243,8 +243,7 @@ class Journal:
         """Has a record written before it returns, unless this very thread was interrupted while it wrote another."""
         self._late.append((frame, span_id, settled))
         self._write_late()
-        if not self._is_tending:
-            self._tend_soon()
+        self._tend_soon()
 
     def _put_table(self, frame: bytes) -> None:
         if self._segment is not None:  # else it stands at the beginning of the first one
@@ -285,10 +284,12 @@ class Journal:
     def _next_segment(self, length: int) -> Segment | None:
         while self._shelf.is_too_large():
             oldest = self._shelf.oldest
+            waited = 0
             for span_id in self._kept_in(oldest):
-                self._waiting.pop(span_id, None)  # who wants to send it finds that it is not there
+                waited += self._waiting.pop(span_id, 0) != 0  # who wants to send it finds that it is not there
                 self._forget(span_id)
             self._shelf.drop(oldest)
+            self._dropped(waited)
         segment = self._shelf.add(self._numbers.payloads, length)
         if segment is not None:
             self._segment = segment
@@ -355,8 +356,8 @@ class Journal:
 
     def _taken(self, queue: deque[int]) -> list[int]:
         taken = []
-        with suppress(IndexError):
-            while True:
+        with suppress(IndexError):  # two threads may be at it
+            while queue:
                 taken.append(queue.popleft())
         return taken
 
@@ -393,8 +394,7 @@ class Journal:
         with self._lock:
             if not self._is_writing:
                 self._shelf.warn("it was removed")
-                self._spans.clear()
-                self._roots.clear()
-                self._waiting.clear()
+                for known in (self._spans, self._roots, self._waiting):
+                    known.clear()
                 self._segment = None
                 self._shelf.clear()

@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarks.pipelines import nested_children, provider
 from benchmarks.run import Row
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.util.types import AttributeValue
 
 import agentops_otel as ao
 from agentops_otel.journal.places import Place
@@ -116,7 +117,12 @@ def _write(place: Place) -> None:
     journal = Journal(place, "", os.getpid(), lambda seconds, job: None)
     sink = journal.sink(_Taking.key)
     tracer = provider().get_tracer("left")
-    attributes = {"session.id": "x" * 32, "server.address": "127.0.0.1", "http.request.method": "POST", "n": 1}
+    attributes: dict[str, AttributeValue] = {
+        "session.id": "x" * 32,
+        "server.address": "127.0.0.1",
+        "http.request.method": "POST",
+        "n": 1,
+    }
     for _ in range(SPANS):
         span = tracer.start_span("step", attributes=attributes)
         assert isinstance(span, ReadableSpan)
