@@ -61,7 +61,7 @@ def recover_all(directory: Path) -> list[Summary]:
 def recover_run(directory: Path, child: Child, environment: Mapping[str, str]) -> list[Summary]:
     """Sends what the processes of a run left to where its ``environment`` says, and tells of it.
 
-    Then, if that went well, what others left for the same exporters.
+    What others left may be for another backend: that is for them.
     """
     found = []
     with _Exporters(environment) as exporters:
@@ -70,10 +70,6 @@ def recover_run(directory: Path, child: Child, environment: Mapping[str, str]) -
                 found.append(recover(files, exporters.of(owner), known_of=child.known_of))
             else:
                 files.release()
-        if not any(summary.has_failed for summary in found):
-            for files, owner in _dead(directory):
-                if recover(files, exporters.of(owner), adopt=False).has_failed:
-                    break
     return found
 
 

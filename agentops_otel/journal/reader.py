@@ -87,18 +87,18 @@ class Lost:
 
     # -- who gets what --
 
-    def recipients(self, keys: Iterable[str], *, adopt: bool = True) -> list[str]:
+    def recipients(self, keys: Iterable[str]) -> list[str]:
         """Which of the exporters that are there are sent something of this.
 
         Those the dead process had too. Where there is none, those that were sent some of it before in their place;
-        where there is none either all, if they may ``adopt`` it.
+        where there is none either, all.
         """
         there = list(dict.fromkeys(keys))
         for group in (self._of_the_dead, self._adopters):
             found = [key for key in there if self._bits.get(key, 0) & group]
             if found:
                 return found
-        return there if adopt else []
+        return there
 
     def due(self, key: str) -> list[LostSpan]:
         """What an exporter is to be sent: what has ended in the order in which it did, then what was open.

@@ -93,14 +93,13 @@ def recover(
     exporters: Sequence[Exporter],
     *,
     known_of: KnownOf = lambda owner: {},
-    adopt: bool = True,
     rest: Callable[[float], object] = lambda seconds: None,
 ) -> Summary:
     """Sends what a dead process left; removes its files when nothing is left of it, else gives them back.
 
     Each exporter is sent what the one of the same key there had not confirmed. Where none of these is here all are sent
-    everything, if they may ``adopt`` it. ``rest(seconds)`` is called between two batches with the time that the last
-    one took. Raises nothing for what stands in the files.
+    everything. ``rest(seconds)`` is called between two batches with the time that the last one took. Raises nothing for
+    what stands in the files.
     """
     lost = read(files.segments(), files.sidecar())
     summary = Summary(files.name, sessions=lost.roots(), spans=len(lost.left()))
@@ -110,7 +109,7 @@ def recover(
         sending = _Sending(files, lost, known_of(lost.owner) if lost.owner is not None else {}, rest)
         by_key = {exporter.key: exporter for exporter in exporters}
         # Who gets what is settled before the first is sent anything.
-        for key, due in [(key, lost.due(key)) for key in lost.recipients(by_key, adopt=adopt)]:
+        for key, due in [(key, lost.due(key)) for key in lost.recipients(by_key)]:
             sending.send(by_key[key], due, summary)
         summary.left = len(lost.left())
         summary.damaged = lost.damaged

@@ -149,7 +149,6 @@ def test_where_one_of_the_exporters_is_here_only_those_get_something(place: Path
 @pytest.mark.parametrize("sinks", [[], [KEY]])
 def test_where_none_of_the_exporters_is_here_all_get_everything(place: Path, sinks: list[str]) -> None:
     found = lost(place, [span(1), span(2, parent=1, end=3)], sinks=sinks)
-    assert found.recipients(["new", "newer"], adopt=False) == []
     assert found.recipients(["new", "newer"]) == ["new", "newer"]
     dues = [found.due(key) for key in ("new", "newer")]
     assert [[each.span_id for each in spans] for spans in dues] == [[2, 1], [2, 1]]

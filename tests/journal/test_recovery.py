@@ -226,15 +226,6 @@ def test_what_an_exporter_that_is_not_here_has_not_confirmed_stays(place: Place)
     assert files(place) == []
 
 
-def test_exporters_may_be_kept_from_what_was_for_others(place: Place) -> None:
-    journals.write(place.directory, [span(1)])
-    other = Collector(OTHER)
-    assert recover_one(place, other, adopt=False).left == 1
-    assert other.asked == 0
-    assert recover_one(place, other).left == 0
-    assert other.ids() == [1]
-
-
 def test_nothing_is_lost_where_there_is_no_exporter(place: Place) -> None:
     journals.write(place.directory, [span(1)])
     assert recover_one(place).left == 1
