@@ -47,10 +47,14 @@ class Afterlife:
             self._journal.close()
 
     def release(self) -> None:
-        """Gives the exporters back. What is in the journal stays there, for the next process."""
-        self._sinks.uninstall()
+        """Gives the exporters back, and what they are about to export. What could not be delivered stays on disk."""
         self._registry.keeper = None
-        self.close()
+        for sink in self._sinks.all():
+            sink.let_go()
+        self._sinks.uninstall()
+        self._delivery.close()
+        if self._journal is not None:
+            self._journal.close(forget_open=True)
 
     def in_child_after_fork(self) -> None:
         """What was written and is being sent is the parent's business."""

@@ -98,6 +98,11 @@ class Sink:
             vars(exporter).update(self._wrappers)
             self._is_wrapped = True
 
+    def let_go(self) -> None:
+        """What the processors hold they export, and nobody will see what becomes of it: it must not come twice."""
+        for feed in self._feeds:
+            self.settle(feed.rest(), Verdict.DELIVERED)
+
     def unwrap(self, mark: str) -> None:
         """Gives the exporter its own back, but not what somebody else has wrapped since."""
         exporter = self._exporter()

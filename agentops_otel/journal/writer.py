@@ -184,10 +184,10 @@ class Journal:
 
     # -- the end, and the fork --
 
-    def close(self) -> None:
-        """The process ends: when nothing is left to be delivered, now or later, the files are removed."""
+    def close(self, *, forget_open: bool = False) -> None:
+        """Nothing more will come: when nothing is left to be delivered, now or later, the files are removed."""
         self._is_closing = True
-        self._close_over([*self._taken(self._over), *self._taken(self._ended)])
+        self._close_over([*self._spans] if forget_open else [*self._taken(self._over), *self._taken(self._ended)])
         self._remove_if_done()
 
     def leave(self) -> None:
