@@ -71,9 +71,11 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Kills random programs of sessions at random instants; ``-- --kills 1000`` is the long run."""
+    """Kills random programs of sessions at random instants; ``-- --kills 1000`` is the long run. Then full speed."""
     session.install(".[test]")
     session.run("python", "tests/chaos/run.py", *session.posargs)
+    many = {**INSTALLED, "AGENTOPS_TEST_MANY": "200000"}
+    session.run("pytest", "tests/journal/test_delivery.py", "-k", "at_full_speed", env=many)
 
 
 @nox.session
