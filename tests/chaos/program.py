@@ -9,7 +9,6 @@ the words. It never ends before it has told so, unless it is killed.
 from __future__ import annotations
 
 import asyncio
-import copy
 import gc
 import multiprocessing
 import os
@@ -41,8 +40,6 @@ held: list[ao.Session] = []
 """Sessions that are open until the process ends."""
 
 http = requests.Session()
-adapters: list[object] = []
-"""Of parents; kept, because their connections are the parents'."""
 provider = TracerProvider()
 tracer = provider.get_tracer("chaos")
 
@@ -54,10 +51,7 @@ class Process:
         self.begin("program")
 
     def begin(self, kind: str) -> None:
-        """Tells who it is, also to the collector, over connections of its own."""
-        for prefix, adapter in list(http.adapters.items()):
-            adapters.append(adapter)
-            http.mount(prefix, copy.copy(adapter))
+        """Tells who it is, also to the collector."""
         self.name = f"{os.getpid()}-{time.monotonic_ns()}"
         http.headers[PROCESS_HEADER] = self.name
         self.tell(told.BEGUN, str(os.getpid()), str(os.getpgrp()), kind)
@@ -159,6 +153,17 @@ def in_threads(chance: random.Random) -> None:
             thread.join()
 
 
+def many(chance: random.Random) -> None:
+    """More spans than recovery sends at once."""
+    with ao.session("many") as session:
+        trace_id = started(session)
+        for _ in range(chance.randrange(1500)):
+            with tracer.start_as_current_span("one of many") as span:
+                pass
+            process.tell(told.SPAN_ENDED, f"{span.get_span_context().span_id:016x}")
+    process.tell(told.ENDED, trace_id)
+
+
 def in_tasks(chance: random.Random) -> None:
     async def one(seed: float) -> None:
         own = random.Random(seed)
@@ -230,6 +235,8 @@ def end(chance: random.Random, how: str) -> None:
 
 set_up()
 process = Process()
+if chance.random() < 0.2:
+    many(chance)
 while time.monotonic() < deadline:
     act(chance)
 way = chance.choice(["return", "return", "exit", "raise", "wait", "sigterm", "exec", "os._exit"])

@@ -92,8 +92,8 @@ class Chaos:
         os.close(self._pipe_of_programs)
         listener.join()
         self._recover_the_rest()
-        verdict = judge(self.facts, self._collector.batches, self._collector.latest)
-        verdict.problems += self._mistakes()
+        verdict = judge(self.facts, self._collector.batches)
+        verdict.problems += self._collector.garbled + self._mistakes()
         return verdict
 
     # -- what happens --

@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 PROCESS_HEADER: Final = "Chaos-Process"
@@ -59,14 +60,14 @@ class Collector:
 
     Attributes:
         batches: What it took, in the order in which it did.
-        latest: When the latest request of each process came.
+        garbled: Requests that are none of the protocol.
         mood: One of `MOODS`.
     """
 
     seed: str
     mood: str = "healthy"
     batches: list[Batch] = field(default_factory=list)
-    latest: dict[str, float] = field(default_factory=dict)
+    garbled: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._chance = random.Random(self.seed)
@@ -89,17 +90,20 @@ class Collector:
         self._thread.join()
         self._server.server_close()
 
-    def decide(self, process: str) -> str:
-        """What is to become of a request of this process."""
+    def decide(self) -> str:
+        """What is to become of a request."""
         chances = MOODS[self.mood]
         with self._lock:
-            self.latest[process] = monotonic()
             return self._chance.choices(list(chances), list(chances.values()))[0]
 
     def take(self, process: str, body: bytes) -> Batch:
-        """Keeps what a request brought."""
-        spans = list(_arrived(ExportTraceServiceRequest.FromString(body)))
-        batch = Batch(process, spans, self.latest[process])
+        """Keeps what a request brought. Raises ConnectionError for what is no request."""
+        try:
+            spans = list(_arrived(ExportTraceServiceRequest.FromString(body)))
+        except DecodeError:
+            self.garbled.append(f"{process} sent what is no request: {body!r:.2000}")
+            raise ConnectionError("this is no request") from None
+        batch = Batch(process, spans, monotonic())
         with self._lock:
             self.batches.append(batch)
         return batch
@@ -146,11 +150,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200)
             return
         collector = self.server.collector
-        process = self.headers[PROCESS_HEADER] or ""
-        fate = collector.decide(process)
+        fate = collector.decide()
         if "take" in fate:
             body = gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body
-            batch = collector.take(process, body)
+            batch = collector.take(self.headers[PROCESS_HEADER] or "", body)
             if fate.endswith(("slowly", "hang")):
                 collector.wait(0.3 if fate.endswith("slowly") else 1.0)
         if fate.endswith(("reset", "hang")):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from chaos import told
 from chaos.unreliable import Batch
 
-MOMENT: Final = 2.0
+MOMENT: Final = 1.5
 """Seconds that a process may need, on a busy machine, from reading an answer to noting it in its journal."""
 
 
@@ -67,8 +68,8 @@ class Verdict:
     problems: list[str] = field(default_factory=list)
 
 
-def judge(facts: Facts, batches: Sequence[Batch], latest: Mapping[str, float]) -> Verdict:
-    """Compares what arrived with what was told; ``latest`` is when the latest request of each process came."""
+def judge(facts: Facts, batches: Sequence[Batch]) -> Verdict:
+    """Compares what arrived with what was told."""
     verdict = Verdict()
     arrivals: dict[str, list[Batch]] = defaultdict(list)
     roots: dict[str, str] = {}
@@ -95,7 +96,7 @@ def judge(facts: Facts, batches: Sequence[Batch], latest: Mapping[str, float]) -
         for batch in came_in[:-1]:
             if not batch.is_confirmed:
                 verdict.twice += 1
-            elif _was_killed_with_the_answer(facts, batch, latest):
+            elif facts.died.get(batch.process, math.inf) - batch.at < MOMENT:
                 verdict.killed_with_the_answer += 1
             else:
                 verdict.problems.append(
@@ -105,12 +106,6 @@ def judge(facts: Facts, batches: Sequence[Batch], latest: Mapping[str, float]) -
                 )
     verdict.roots, verdict.spans = len(roots), len(arrivals)
     return verdict
-
-
-def _was_killed_with_the_answer(facts: Facts, batch: Batch, latest: Mapping[str, float]) -> bool:
-    died = facts.died.get(batch.process)
-    # A next request of the same process shows that the answer was dealt with.
-    return died is not None and latest[batch.process] == batch.at and died - batch.at < MOMENT
 
 
 def _fate(facts: Facts, process: str) -> str:
