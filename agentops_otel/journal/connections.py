@@ -33,6 +33,9 @@ def part_from_parent(exporter: object) -> None:
             for prefix, adapter in list(session.adapters.items()):
                 _of_the_parent.append(adapter)
                 session.adapters[prefix] = copy.copy(adapter)  # by its settings alone, as if it were pickled
+            if isinstance(session.cookies, requests.cookies.RequestsCookieJar):
+                _of_the_parent.append(session.cookies)  # they have a lock, too
+                session.cookies = session.cookies.copy()
 
 
 def _sessions(thing: object, kind: type, packages: Collection[str], depth: int) -> Iterator[Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from contextlib import suppress
 from typing import Any
 
+import requests  # type: ignore[import-untyped,unused-ignore]
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExportResult
@@ -29,6 +31,13 @@ def sockets() -> set[str]:
     return {target for target in targets if target.startswith("socket:")}
 
 
+def clients() -> list[requests.Session]:
+    """The HTTP clients of this process, wherever the exporters keep them."""
+    found = [value for value in gc.get_objects() if isinstance(value, requests.Session)]
+    assert found
+    return found
+
+
 class Wrapper:
     """An exporter of somebody else that has one of the SDK."""
 
@@ -43,7 +52,9 @@ def test_an_exporter_gets_a_connection_of_its_own_and_the_other_stays_open(recei
     before = sockets()
     assert exported(exporter, "again") is SpanExportResult.SUCCESS
     assert sockets() == before  # it is kept, and used again
+    cookies = {id(session.cookies) for session in clients()}
     part_from_parent(Wrapper(exporter))
+    assert cookies.isdisjoint(id(session.cookies) for session in clients())
     assert exported(exporter, "after") is SpanExportResult.SUCCESS
     assert before < sockets()
     assert [span.name for span in receiver.spans] == ["before", "again", "after"]
