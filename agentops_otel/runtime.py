@@ -74,6 +74,8 @@ class Runtime:
         self._afterlife: Afterlife | None = None
         self._setting_up = threading.RLock()
         self._is_setting_up = False
+        self._is_child = False
+        """Whether this process was forked from one that had this package, too."""
         self._is_armed = False
         self.registry.flush = self.flush
         self.registry.end_bounded = self._end_everything
@@ -272,7 +274,7 @@ class Runtime:
                     # Imported here: whoever has no provider needs none of it.
                     from .journal.afterlife import Afterlife
 
-                    self._afterlife = Afterlife(self.registry, self.settings)
+                    self._afterlife = Afterlife(self.registry, self.settings, is_child=self._is_child)
                 finally:
                     self._is_setting_up = False
 
@@ -363,6 +365,7 @@ class Runtime:
             self.registry.in_child_after_fork()
             self._setting_up = threading.RLock()
             self._is_setting_up = False
+            self._is_child = True
             if self._afterlife is not None:
                 self._afterlife.in_child_after_fork()
             self._others.in_child_after_fork()

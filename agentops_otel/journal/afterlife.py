@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 class Afterlife:
     """What lets the spans of this process arrive when it is gone, or a collector was away."""
 
-    def __init__(self, registry: Registry, settings: config.Config) -> None:
+    def __init__(self, registry: Registry, settings: config.Config, *, is_child: bool = False) -> None:
+        """``is_child``: this process was forked, and may have its parent's exporters."""
         self._registry = registry
         self._settings = settings
         self._journal: Journal | None = None
         self._recovery: Recovery | None = None
-        self._sinks = Sinks(lambda: self._journal, registry.worker)
+        self._sinks = Sinks(lambda: self._journal, registry.worker, is_child=is_child)
         self._delivery = Delivery(self._sinks, registry.worker)
         if settings.journal:
             self._begin()

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 
 from ..sessions.worker import Worker
 from ..shield import Shield, absorb
+from .connections import part_from_parent
 from .feeds import DirectFeed, QueueFeed
 from .losses import Loss, Losses
 from .sink import Sink
@@ -40,7 +41,8 @@ _TELLING: Final = Shield("telling of an exporter")
 class Sinks:
     """Every exporter that a span processor of the SDK has, from the first span on that it takes for export."""
 
-    def __init__(self, journal_of: Callable[[], Journal | None], worker: Worker) -> None:
+    def __init__(self, journal_of: Callable[[], Journal | None], worker: Worker, *, is_child: bool = False) -> None:
+        self._is_child = is_child
         self.journal_of = journal_of
         """The journal of this process; None: none is kept."""
         self.losses = Losses(worker)
@@ -98,6 +100,7 @@ class Sinks:
     def in_child_after_fork(self) -> None:
         """The exporters go on in the child; what they were given is the parent's business."""
         self._deadline = None
+        self._is_child = True
         self.losses.in_child_after_fork()
         for known in self._known:
             sink = known()
@@ -189,6 +192,8 @@ class Sinks:
             vars(processor)[_FEED] = None
             return None
         if sink is new:
+            if self._is_child:  # it may have exported before the fork, and before anybody looked
+                part_from_parent(exporter)
             self._name(sink, type(exporter))
             self._known.append(weakref.ref(sink))
             self._worker.post(self._tell, sink)

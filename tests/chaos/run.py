@@ -93,7 +93,7 @@ class Chaos:
         listener.join()
         self._recover_the_rest()
         verdict = judge(self.facts, self._collector.batches)
-        verdict.problems += self._collector.garbled + self._mistakes()
+        verdict.problems += self._mistakes()
         return verdict
 
     # -- what happens --
@@ -263,6 +263,8 @@ def main() -> int:
     print(
         f"again: {verdict.twice} that were taken without a word, {verdict.killed_with_the_answer} killed at the answer"
     )
+    for garbled in collector.garbled:  # what was in it is sent again, so it is worth a look, and no problem
+        print(f"note: {garbled:.300}")
     print(f"{len(verdict.problems)} problems with seed {chosen.seed}")
     for problem in verdict.problems[:SHOWN]:
         print(f"- {problem}")
