@@ -11,6 +11,7 @@ from opentelemetry import trace
 from opentelemetry.util.types import AttributeValue
 
 from . import standard_provider
+from .config import RUNS
 from .decorators.session import SessionScope
 from .runtime import is_sdk, runtime
 from .sessions import arguments, scores
@@ -36,6 +37,7 @@ def configure(
     store: SessionStore | None = None,
     redact: Callable[[str, object], object] | None = None,
     journal: bool | str | PathLike[str] | None = None,
+    adopt: bool | Iterable[str] | None = None,
 ) -> None:
     """Sets sessions up; optional, and may be called again to change a setting.
 
@@ -58,6 +60,9 @@ def configure(
         journal: keep spans of sessions on disk until they are delivered, so that those of a process that is killed,
             or whose collector is away, arrive later: True, False, or the directory (default True, in the user's state
             directory, or ``OTEL_PYTHON_AGENTOPS_JOURNAL``).
+        adopt: make sessions of the outermost spans that instrumentations open for runs of agents where no session is
+            current: True, False, or further operations (``gen_ai.operation.name``) than ``invoke_agent`` and
+            ``invoke_workflow`` (default True, or ``OTEL_PYTHON_AGENTOPS_ADOPT``).
 
     Raises TypeError or ValueError for arguments that make no sense.
     """
@@ -76,6 +81,9 @@ def configure(
     if journal is not None:
         settings["journal"] = journal is not False
         settings["journal_directory"] = None if isinstance(journal, bool) else arguments.directory("journal", journal)
+    if adopt is not None:
+        named = () if isinstance(adopt, bool) else arguments.tags("adopt", adopt)
+        settings["adopted"] = frozenset() if adopt is False else RUNS | {*named}
     if store is not None:
         arguments.instance_with("store", store, "get", "put")
         runtime.registry.recent.store = store

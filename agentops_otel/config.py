@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import environment_variables as env
+from . import semconv
 
 _logger = logging.getLogger("agentops_otel")
 
@@ -19,6 +20,9 @@ CARRIER = ("TRACEPARENT", "TRACESTATE", "BAGGAGE")
 Follows OpenTelemetry's "Environment Variables as Context Propagation Carriers".
 """
 
+
+RUNS = frozenset({semconv.AGENT_OPERATION, semconv.WORKFLOW_OPERATION})
+"""Operations of the GenAI conventions that are a run of an agent."""
 
 _SWITCHES = ("", "on", "off", "true", "false")
 
@@ -42,6 +46,9 @@ class Config:
     journal_directory: str | None = None
     """Where; None: in the user's state directory."""
 
+    adopted: frozenset[str] = RUNS
+    """Operations whose outermost spans become sessions; empty: none does."""
+
     content_on_spans: bool = False
     """Write arguments and results of decorated functions as attributes of their spans."""
 
@@ -62,9 +69,19 @@ class Config:
             propagation=_boolean(env.OTEL_PYTHON_AGENTOPS_PROPAGATION, cls.propagation),
             journal=journal.lower() not in ("off", "false"),
             journal_directory=None if journal.lower() in _SWITCHES else absolute(journal),
+            adopted=_adopted(),
             content_on_spans=content in ("span_only", "span_and_event"),
             content_on_events=content in ("event_only", "span_and_event"),
         )
+
+
+def _adopted() -> frozenset[str]:
+    text = os.environ.get(env.OTEL_PYTHON_AGENTOPS_ADOPT, "").strip()
+    if text.lower() in ("off", "false"):
+        return frozenset()
+    if text.lower() in _SWITCHES:
+        return RUNS
+    return RUNS | {word.strip() for word in text.split(",") if word.strip()}
 
 
 def absolute(directory: str) -> str:

@@ -35,6 +35,15 @@ delivered, so that those of a process that is killed, or whose collector is away
 state directory.
 """
 
+OTEL_PYTHON_AGENTOPS_ADOPT = "OTEL_PYTHON_AGENTOPS_ADOPT"
+"""
+.. envvar:: OTEL_PYTHON_AGENTOPS_ADOPT
+
+``on`` (default), ``off``, or operations separated by commas: whether the outermost span that an instrumentation opens
+for a run of an agent, in no session, becomes a session itself. It is one if its ``gen_ai.operation.name`` is
+``invoke_agent``, ``invoke_workflow`` or one of those that are named here.
+"""
+
 OTEL_PYTHON_AGENTOPS_STORE = "OTEL_PYTHON_AGENTOPS_STORE"
 """
 .. envvar:: OTEL_PYTHON_AGENTOPS_STORE

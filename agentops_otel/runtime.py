@@ -80,6 +80,8 @@ class Runtime:
         self.registry.flush = self.flush
         self.registry.end_bounded = self._end_everything
         self.registry.tracer = self.tracer
+        self.registry.adopting = self._adopting
+        self.registry.runs = settings.adopted
         self.start_block = functools.partial(self.start, of_block=True)
         """Starts a session whose handle a block holds."""
         self._provider: trace.TracerProvider | None = None
@@ -107,6 +109,7 @@ class Runtime:
     def set(self, **settings: Any) -> None:
         """Changes the settings that are named."""
         self.settings = dataclasses.replace(self.settings, **settings)
+        self.registry.runs = self.settings.adopted
         if not self.settings.signals:
             self._signals.disarm()
         if not self.settings.propagation:
@@ -124,6 +127,13 @@ class Runtime:
             self._arm()
         return start(self.registry, source, plan, of_block=of_block)
 
+    def _adopting(self) -> Source | None:
+        """Where a session is from that some instrumentation starts."""
+        source = self._source_of(self.provider())
+        if source is not None and (not self._is_armed or _LOGS in sys.modules or _METRICS in sys.modules):
+            self._arm()
+        return source
+
     def join(self, carrier: Mapping[str, str]) -> Joining:
         """What lets work here belong to a session of another process."""
         source = self._source_of(self.provider())
@@ -135,7 +145,7 @@ class Runtime:
     def record_score(self, session_id: str, score: dict[str, AttributeValue]) -> None:
         """Records a score of a session by its id, which may be over, or have been in another process."""
         known = self.registry.known(session_id)
-        record = self.registry.find(known.span_context.trace_id)
+        record = self.registry.of_span(*known.span_context[:2])
         scores.write(known, None if record is None else record.span, self.tracer(), score)
 
     def current(self) -> Session | None:

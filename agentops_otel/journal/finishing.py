@@ -51,14 +51,16 @@ def ended(state: SpanState, time: int, known: Mapping[str, AttributeValue]) -> S
 def recounted(
     root: SpanState, spans: Iterable[SpanState], readable: Callable[[SpanState], ReadableSpan | None]
 ) -> SpanState:
-    """A root with the totals of the other spans of its trace, which come in the order of their starts.
+    """A root with the totals of the other spans of its session, which come in the order of their starts.
 
     Totals are written on an open root twice a second, so what ended last is not in them. Where fewer spans are there
     than were counted, because those that were delivered need not stay in the journal, what stands on the root stays.
     """
-    waiting = deque(spans)
+    session_id = root.attributes.get(semconv.SESSION_ID)  # a trace may have several sessions, below a request
+    waiting = deque(state for state in spans if state.attributes.get(semconv.SESSION_ID, session_id) == session_id)
     opened: dict[int, Any] = {}
     totals = Totals()
+    totals.add_root(root.attributes)
     for state in sorted((state for state in waiting if state.end), key=lambda state: state.end):
         while waiting and waiting[0].start <= state.end:
             started = waiting.popleft()

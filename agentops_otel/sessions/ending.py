@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 
 from opentelemetry import trace
 from opentelemetry.trace import Status, StatusCode
@@ -10,13 +11,16 @@ from opentelemetry.util.types import AttributeValue
 
 from .. import semconv
 from ..shield import Shield, absorb, encodable, text_of
+from .adoption import AdoptedRecord, take_over
 from .exceptions import error_type, record_exception
 from .record import Record, answer_invalid, silence
 from .sdk_spans import attributes_of, write
 from .state import Ending, EndState
 
 _OK = Status(StatusCode.OK)
+_NOTHING: Mapping[str, AttributeValue] = {}
 _ENDING_SPAN = Shield("ending a span that was left open in a session")
+_WARNING = Shield("warning of a session that nobody ended")
 
 
 def not_before_start(span: trace.Span, time: int) -> int:
@@ -31,11 +35,12 @@ def known_since_start(record: Record) -> Mapping[str, AttributeValue]:
 
 def end_root(record: Record, root: trace.Span, ending: Ending, end_time: int) -> None:
     """Writes totals, state, reason and status on a root span and ends it."""
+    is_taken = isinstance(record, AdoptedRecord) and take_over(root)
     try:
         if root.is_recording():
             attributes = ending.attributes
             if ending.state is EndState.ERROR:
-                attributes = {**attributes, semconv.ERROR_TYPE: _error_type(record, ending)}
+                attributes = {**attributes, semconv.ERROR_TYPE: _error_type(record, root, ending)}
             known = known_since_start(record)
             write(root, {**known, **attributes} if known else attributes)
             if ending.state is EndState.ERROR:
@@ -45,7 +50,10 @@ def end_root(record: Record, root: trace.Span, ending: Ending, end_time: int) ->
     except Exception as error:  # noqa: BLE001
         absorb("writing how a session ended", error)
     try:
-        root.end(end_time)
+        if is_taken:
+            _end_for_its_owner(root, end_time)
+        else:
+            root.end(end_time)
     except Exception as error:  # noqa: BLE001
         absorb("ending the root span of a session", error)
 
@@ -54,34 +62,53 @@ def end_descendant(span: trace.Span, ending: Ending, end_time: int) -> None:
     """Ends a span that was open when its session, or its last reference, went; marks it with the reason."""
     with _ENDING_SPAN:
         if span.is_recording():
-            kind = type(span)
-            silence(span)  # first, and past it by the class: its owner may be writing to it in another thread
             marks = {semconv.END_REASON: ending.reason.value}
             if ending.signal is not None:
                 marks[semconv.EXIT_SIGNAL] = ending.signal
-            kind.set_attributes(span, marks)  # in older releases of the SDK the other method calls this one
-            kind.end(span, not_before_start(span, end_time))
-            answer_invalid(span)
+            _end_for_its_owner(span, not_before_start(span, end_time), marks)
 
 
-def location(root: trace.Span | None) -> tuple[str, int]:
-    """File and line at which the session was started."""
+def _end_for_its_owner(span: trace.Span, end_time: int, marks: Mapping[str, AttributeValue] = _NOTHING) -> None:
+    kind = type(span)
+    silence(span)  # first, and past it by the class: its owner may be writing to it in another thread
+    if marks:
+        kind.set_attributes(span, marks)  # in older releases of the SDK the other method calls this one
+    kind.end(span, end_time)
+    answer_invalid(span)
+
+
+def warning_of(record: Record) -> Callable[[], None]:
+    """Warns of a session, open now, that nobody will have ended: with the file and line at which it was started."""
+    root = record.span
+    if root is None or not root.is_recording() or isinstance(record, AdoptedRecord):  # not the user forgot that one
+        return lambda: None
     attributes = attributes_of(root)
-    return (
-        str(attributes.get(semconv.CODE_FILE_PATH, "<unknown>")),
-        int(attributes.get(semconv.CODE_LINE_NUMBER, 0)),
-    )
+    path, line = attributes.get(semconv.CODE_FILE_PATH, "<unknown>"), attributes.get(semconv.CODE_LINE_NUMBER, 0)
+
+    def warn() -> None:
+        with _WARNING:
+            # With a registry of its own, so that a million leaks do not fill the one of the module.
+            warnings.warn_explicit(
+                f"session {record.session_name!r} was never ended: nobody holds it any longer",
+                ResourceWarning,
+                str(path),
+                int(line),
+                registry={},
+            )
+
+    return warn
 
 
-def _error_type(record: Record, ending: Ending) -> str:
+def _error_type(record: Record, root: trace.Span, ending: Ending) -> str:
     if ending.exception is not None:
         return error_type(ending.exception)
-    return record.error_type or semconv.ERROR_TYPE_OTHER
+    return record.error_type or attributes_of(root).get(semconv.ERROR_TYPE) or semconv.ERROR_TYPE_OTHER
 
 
 def _write_error(root: trace.Span, error: BaseException | None) -> None:
     if error is None:
-        root.set_status(Status(StatusCode.ERROR))
+        if getattr(root, "status", _OK).status_code is not StatusCode.ERROR:  # who set it may have described it
+            root.set_status(Status(StatusCode.ERROR))
     else:
         root.set_status(Status(StatusCode.ERROR, encodable(f"{type(error).__name__}: {text_of(error)}")))
         record_exception(root, error)

@@ -74,6 +74,7 @@ class LeakGuard:
         self._span_died = span_died
         self._handle_finalized_callback = self._handle_finalized  # one bound method, not one a session
         self._span_finalized_callback = self._span_finalized
+        self._root_finalized_callback = self._root_finalized
 
     def watch_handle(self, handle: Session, record: Record) -> None:
         """From now on, dropping ``handle`` ends the session of ``record``."""
@@ -83,13 +84,25 @@ class LeakGuard:
         finalizer.atexit = False
         record.watch = finalizer
 
+    def watch_root(self, span: trace.Span, record: Record) -> None:
+        """From now on, dropping ``span``, which others hold, ends the session of ``record``."""
+        record.watch = self._watch(span, record.lasting_context.span_id, record, self._root_finalized_callback)
+
     def watch_handle_of(self, record: Record) -> None:
         """Watches the handle of a block that is open for a moment; if nobody else holds it, it dies here."""
         handle = record.watch
-        if handle is not None and not isinstance(handle, weakref.finalize):
+        if handle is not None and not isinstance(handle, (weakref.finalize, SpanWatch)):
             self.watch_handle(handle, record)
             if not record.is_open:  # it ended meanwhile
                 self.unwatch(record)
+
+    def handle_of(self, record: Record) -> Session | None:
+        """The handle that owns a session; None when nobody holds it."""
+        watch = record.watch
+        if isinstance(watch, weakref.finalize):
+            found = watch.peek()
+            return found[0] if found is not None else None
+        return None if isinstance(watch, SpanWatch) else watch
 
     def unwatch(self, record: Record) -> None:
         """The handle may be dropped from now on."""
@@ -105,7 +118,8 @@ class LeakGuard:
             if isinstance(held, SpanWatch):
                 watch, span = held, held()
             else:
-                watch, span = self._watch(held, span_id, record), held
+                watch = self._watch(held, span_id, record, self._span_finalized_callback)
+                span = held
                 spans[span_id] = watch
             if span is not None and not span.is_recording():
                 # It is ending right now, and the processor is about to be told, as soon as others before it are done,
@@ -120,8 +134,10 @@ class LeakGuard:
             del held, span  # if nobody else holds it, it dies here, and is found
         return again
 
-    def _watch(self, span: trace.Span, span_id: int, record: Record) -> SpanWatch:
-        watch = SpanWatch(span, self._span_finalized_callback)
+    def _watch(
+        self, span: trace.Span, span_id: int, record: Record, finalized: Callable[[weakref.ref[trace.Span]], object]
+    ) -> SpanWatch:
+        watch = SpanWatch(span, finalized)
         watch.kind = type(span)
         watch.state = state_of(span)
         watch.span_id = span_id
@@ -132,6 +148,10 @@ class LeakGuard:
     def _handle_finalized(self, record: Record) -> None:
         record.live_context = trace.INVALID_SPAN_CONTEXT  # no context adopts children for it any more
         self._worker.post(self._handle_died, record, clock.time_ns())
+
+    def _root_finalized(self, watch: weakref.ref[trace.Span]) -> None:
+        assert isinstance(watch, SpanWatch)
+        self._handle_finalized(watch.record)
 
     def _span_finalized(self, watch: weakref.ref[trace.Span]) -> None:
         self._worker.post(self._span_died, watch, clock.time_ns())

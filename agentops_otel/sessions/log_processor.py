@@ -37,7 +37,7 @@ class TrackingLogProcessor(LogRecordProcessor):
             absorb("seeing a log record", error)
 
     def _record_of(self, emitted: Any) -> Record | None:
-        record = self._registry.find(emitted.trace_id) if emitted.trace_id else None
+        record = self._registry.of_span(emitted.trace_id, emitted.span_id or 0) if emitted.trace_id else None
         if record is None:
             around = getattr(emitted, "context", None) or context.get_current()
             current: Any = around.get(SPAN_KEY)

@@ -10,7 +10,8 @@ from .. import __version__
 from ..shield import Shield
 from .events import SessionEvents, logger_provider
 from .metrics import SessionMetrics, meter_provider
-from .registry import Observer, Registry
+from .observer import Observer
+from .registry import Registry
 
 _ATTACHING = Shield("attaching to the providers of logs and metrics")
 

@@ -16,6 +16,7 @@ from opentelemetry.trace import StatusCode
 
 from .. import semconv
 from ..shield import absorb
+from .adoption import AdoptedRecord, adopt, is_run
 from .carrier import record_in
 from .context import BAGGAGE_KEY, SPAN_KEY
 from .record import Record
@@ -54,10 +55,11 @@ class TrackingProcessor(SpanProcessor):
                 record = self._record_of_parent(span, parent_context)
                 if record is None:
                     return
+                trace_id = record.key
             spans = record.spans
             if spans is None:
                 spans = record.first_span()
-            if span_id in spans or record.span is span:
+            if span_id in spans or record.span is span or (type(record) is AdoptedRecord and record.is_root(span_id)):
                 return  # by another one of these processors
             spans[span_id] = span
             if trace_id not in self._fresh:
@@ -81,7 +83,10 @@ class TrackingProcessor(SpanProcessor):
             trace_id, span_id = span.context[:2]
             record = self._open(trace_id) or self._over(trace_id)
             if record is None:
-                return
+                record = self._registry.shared.find(trace_id, span_id)
+                if record is None:
+                    return
+                trace_id = record.key
             keeper = self._registry.keeper
             if keeper is not None:
                 keeper.ended(span_id)
@@ -114,7 +119,10 @@ class TrackingProcessor(SpanProcessor):
         around = get_current() if parent_context is None else parent_context
         parent = around.get(SPAN_KEY)
         if type(parent) is not Record:  # not by isinstance, which for an abstract base class is a Python call
-            return None if BAGGAGE_KEY not in around else self._record_of_baggage(span, around)
+            record = self._record_of_shared_trace(span) or self._record_of_baggage(span, around)
+            if record is None:
+                self._adopt(span, around)
+            return record
         if parent.span is None:
             parent.born(span)
             if self._registry.keeper is not None:
@@ -122,11 +130,34 @@ class TrackingProcessor(SpanProcessor):
             self._source = parent.source
             return None
         # Known or not: a session may have ended just now, between the choice of the parent and here.
-        return parent if parent.trace_id == span.get_span_context().trace_id else None
+        if parent.trace_id == span.context.trace_id:
+            return parent
+        self._adopt(span, around)
+        return None
+
+    def _record_of_shared_trace(self, span: SdkSpan) -> Record | None:
+        """The session of a span in a trace of which it is only a part."""
+        trace_id, span_id = span.context[:2]
+        shared = self._registry.shared
+        record = None if span.parent is None else shared.find(trace_id, span.parent.span_id)
+        if record is not None:
+            shared.add(trace_id, span_id, record)
+        return record
+
+    def _adopt(self, span: SdkSpan, around: Context) -> None:
+        """Makes a session of a span that some instrumentation opens for a run of an agent."""
+        registry = self._registry
+        if registry.runs and is_run(span, attributes_of(span), registry.runs):
+            source = registry.adopting()
+            if source is not None:
+                adopt(registry, source, span, around)
+                self._source = source
+                if registry.keeper is not None:
+                    registry.keeper.started(span, is_root=True)
 
     def _record_of_baggage(self, span: SdkSpan, around: Context) -> Record | None:
         """The session elsewhere that a request, a task or a parent process brought along in the baggage."""
-        record = record_in(around)
+        record = None if BAGGAGE_KEY not in around else record_in(around)
         if record is not None:
             record.lasting_context = record.live_context = span.context
         return record

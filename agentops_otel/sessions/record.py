@@ -102,9 +102,10 @@ class Record(trace.Span):
         self.error_type: str | None = None
         """Of the exception that was recorded last, for an end that says no more than that it is an error."""
         self.limits: Limits | None = None
-        self.watch: weakref.finalize[[Record], Session] | Session | None = None
+        self.watch: weakref.finalize[[Record], Session] | Session | SpanWatch | None = None
         """The finalizer of the handle. Of a block that has just begun the handle itself: the block holds it anyway,
-        and a finalizer is a good part of what a session costs, which a short one need not pay."""
+        and a finalizer is a good part of what a session costs, which a short one need not pay. Of an adopted session
+        that of its root."""
         self.owner = _process
 
     def born(self, span: trace.Span) -> None:
@@ -119,6 +120,11 @@ class Record(trace.Span):
             if self.spans is None:
                 self.spans = made
             return self.spans
+
+    @property
+    def key(self) -> int:
+        """What the registry knows it by: a session that was started here is a trace of its own."""
+        return self.lasting_context[0]
 
     @property
     def trace_id(self) -> int:
@@ -202,7 +208,7 @@ class Record(trace.Span):
     def _written(self) -> None:
         """Something was written on the root: who keeps it has to be told, in a moment."""
         if self.is_open and self.source is not None and self.source.registry.keeper is not None:
-            self.source.registry.attend_soon(self.trace_id)
+            self.source.registry.attend_soon(self.key)
 
     @property
     def _root(self) -> trace.Span:

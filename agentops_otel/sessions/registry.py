@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import time
-import warnings
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, trace
 
 from .. import clock
 from ..shield import Shield
 from . import ending as ends
+from .adoption import AdoptedRecord
 from .afterlife import SpanKeeper
 from .carrier import ids_in
 from .context import SPAN_KEY
 from .handle import Session
 from .leak_guard import LeakGuard, SpanWatch
+from .observer import Observer
 from .recent import Known, Recent
 from .record import JOINED, Record
-from .sdk_spans import write
+from .sdk_spans import attributes_of, write
+from .shared_traces import SharedTraces
 from .state import COMPLETED, TIMEOUT, Ending, EndReason, EndState
 from .worker import Timer, Worker
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
+    from .source import Source
+
 _OBSERVING = Shield("telling an observer of sessions")
-_WARNING = Shield("warning of a session that nobody ended")
 
 ATTEND = 0.5
 """Seconds after which a session in which something happened is looked after."""
@@ -36,14 +39,6 @@ ATTEND = 0.5
 
 MOST_LOOKED_AFTER = 1000
 """Sessions whose open spans are looked at for changes while nothing else happens in them."""
-
-
-class Observer(Protocol):
-    """Told of sessions on the thread that starts or ends them; must be quick and may raise nothing."""
-
-    def session_started(self, record: Record) -> None: ...
-
-    def session_ended(self, record: Record, ending: Ending, end_time: int) -> None: ...
 
 
 class Registry:
@@ -67,8 +62,13 @@ class Registry:
         """`end_everything`, but not for longer than the user wants to wait for a span processor that hangs."""
         self.keeper: SpanKeeper | None = None
         """Keeps the spans of sessions beyond the death of the process."""
+        self.shared = SharedTraces()
+        self.adopting: Callable[[], Source | None] = lambda: None
+        """Where sessions are from that are about to be adopted; None if they are not."""
+        self.runs: Collection[str] = ()
+        """Operations whose outermost spans are adopted."""
         self.fresh: set[int] = set()
-        """Trace ids of the sessions to attend to soon. Not the records: most of them are over by then."""
+        """Keys of the sessions to attend to soon. Not the records: most of them are over by then."""
         self._is_attending = False
         self._turn: Timer | None = None
         self.ended = 0
@@ -89,11 +89,15 @@ class Registry:
             return None
         if type(span) is Record:
             return self.at_home(span) if span.live_context.is_valid else None
-        return self.find(span.get_span_context().trace_id)
+        return self.of_span(*span.get_span_context()[:2])
 
-    def find(self, trace_id: int) -> Record | None:
-        """The session that a span of this trace belongs to."""
-        return self._open.get(trace_id) or self._over.get(trace_id)
+    def find(self, key: int) -> Record | None:
+        """A session by its key."""
+        return self._open.get(key) or self._over.get(key)
+
+    def of_span(self, trace_id: int, span_id: int) -> Record | None:
+        """The session that a span belongs to."""
+        return self.find(trace_id) or self.shared.find(trace_id, span_id)
 
     def at_home(self, record: Record) -> Record:
         """The session itself, if a carrier of it came back to the process in which it is open; else ``record``."""
@@ -119,14 +123,10 @@ class Registry:
         return list(self._open.values())
 
     def handle_of(self, record: Record) -> Session | None:
-        """The user's handle; for a session that another process owns a new one; None when nobody holds it."""
-        if not record.is_owned:
+        """The user's handle, None when nobody holds it; a new one for a session that no handle here owns."""
+        if not record.is_owned or isinstance(record, AdoptedRecord):
             return Session(self, record)
-        watch = record.watch
-        if watch is None or isinstance(watch, Session):
-            return watch
-        found = watch.peek()
-        return found[0] if found is not None else None
+        return self.guard.handle_of(record)
 
     # -- starting --
 
@@ -147,6 +147,19 @@ class Registry:
             if not self._is_attending:
                 self.attend_soon(trace_id)
 
+    def adopted(self, record: AdoptedRecord, span: trace.Span) -> None:
+        """The root of ``record`` is ``span``, which somebody else has just started; from now on it is guarded."""
+        if self.worker.is_needed:
+            self.worker.ensure()
+        record.is_open = True
+        self._open[record.key] = record
+        if record.key != record.trace_id:
+            self.shared.add(record.trace_id, record.lasting_context.span_id, record)
+        self.guard.watch_root(span, record)
+        self.attend_soon(record.key)
+        self.recent.started(record)
+        self.announce(record)
+
     def announce(self, record: Record) -> None:
         for observer in self.observers:
             with _OBSERVING:
@@ -164,16 +177,16 @@ class Registry:
             record.ids = {**record.ids, **learned}
             if record.owner != JOINED:  # its process knows the root of it, this one may not
                 self.recent.remember(record)
-            self.attend_soon(record.trace_id)  # for the root
+            self.attend_soon(record.key)  # for the root
 
-    def attend_soon(self, trace_id: int) -> None:
+    def attend_soon(self, key: int) -> None:
         """Has the worker look after a session in a moment, what need not, or must not, be done where spans end.
 
         Blocks and spans that are still open then are watched: most end sooner, and a finalizer, or a weak reference
         with the state of a span, costs much of what they cost. And the totals are written on the root: a span may be
         ended by a finalizer, while this very thread holds the root's lock.
         """
-        self.fresh.add(trace_id)
+        self.fresh.add(key)
         if not self._is_attending:
             self._is_attending = True
             self._turn = self.worker.post_at(clock.monotonic() + ATTEND, self._attend_in_turn)
@@ -192,15 +205,17 @@ class Registry:
         with contextlib.suppress(KeyError):  # it is empty
             while True:
                 taken.append(self.fresh.pop())
-        for trace_id in taken:
-            record = self.find(trace_id)
+        for key in taken:
+            record = self.find(key)
             if record is not None:
                 self.guard.watch_handle_of(record)
                 if self.guard.watch_spans(record):
-                    self.attend_soon(record.trace_id)
+                    self.attend_soon(record.key)
                 elif not record.is_open:
                     self.forget_if_done(record)
                 root = record.span
+                if isinstance(record, AdoptedRecord):
+                    self.learn(record, attributes_of(root))
                 known = ends.known_since_start(record)
                 if record.is_open and root is not None and root.is_recording():
                     if known:
@@ -213,14 +228,15 @@ class Registry:
         spans = record.spans or {}
         for held in list(spans.values()):
             keeper.changed(held.revive() if isinstance(held, SpanWatch) else held)
-        if spans and len(self.fresh) < MOST_LOOKED_AFTER:  # what is written on an open span, nobody tells
-            self.attend_soon(record.trace_id)
+        # What is written on an open span, nobody tells; nor on a root that is somebody else's.
+        if (spans or isinstance(record, AdoptedRecord)) and len(self.fresh) < MOST_LOOKED_AFTER:
+            self.attend_soon(record.key)
 
     def span_started_late(self, record: Record, span_id: int) -> None:
         """A span started in a session that is over, or that belongs to another process."""
         # It may have been forgotten since the span looked for it; or another thread has joined it at the same time,
         # with a record of its own.
-        while (kept := self._over.setdefault(record.trace_id, record)) is not record and record.spans:
+        while (kept := self._over.setdefault(record.key, record)) is not record and record.spans:
             kept.first_span()[span_id] = record.spans.pop(span_id)
             record = kept
         if not record.is_owned:
@@ -238,18 +254,20 @@ class Registry:
             return
         if not record.is_owned and record.owner != JOINED:  # what the child does next in it must find it
             return
-        self._over.pop(record.trace_id, None)
+        self._over.pop(record.key, None)
         if record.spans:  # one started meanwhile
-            self._over[record.trace_id] = record
+            self._over[record.key] = record
+        elif isinstance(record, AdoptedRecord):
+            self.shared.forget(record)
 
     # -- ending --
 
     def claim(self, record: Record) -> bool:
         """Takes the right, and the duty, to end a session. Safe in finalizers and signal handlers."""
-        trace_id = record.lasting_context[0]
-        if self._open.pop(trace_id if self._open.get(trace_id) is record else -id(record), None) is None:
+        key = record.key
+        if self._open.pop(key if self._open.get(key) is record else -id(record), None) is None:
             return False
-        self._ending[id(record)] = self._over[trace_id] = record
+        self._ending[id(record)] = self._over[key] = record
         record.is_open = False
         record.live_context = trace.INVALID_SPAN_CONTEXT  # from now on no context adopts children for it
         return True
@@ -325,12 +343,14 @@ class Registry:
             with _OBSERVING:
                 observer.session_ended(record, ending, end_time)
         record.span = trace.INVALID_SPAN  # a forgotten context may still hold the record, and the root may be large
-        trace_id = record.trace_id
+        key = record.key
         self.ended += 1
         self._ending.pop(id(record), None)
-        self._over.pop(trace_id, None)
+        self._over.pop(key, None)
         if record.spans:  # they outlive their root, and stay guarded
-            self._over[trace_id] = record
+            self._over[key] = record
+        elif isinstance(record, AdoptedRecord):
+            self.shared.forget(record)
 
     def _end_descendants(self, record: Record, ending: Ending, end_time: int) -> None:
         # A span starts after its parent, so the order of starts backwards is deepest first.
@@ -346,20 +366,9 @@ class Registry:
     # -- what the worker is told --
 
     def _handle_died(self, record: Record, died: int) -> None:
-        root = record.span
-        is_recorded = root is not None and root.is_recording()
-        location = ends.location(root)
-        ended = self.end(record, Ending(EndState.UNKNOWN, EndReason.GARBAGE_COLLECTED, time=died))
-        if not ended or not is_recorded:
-            return
-        with _WARNING:
-            # With a registry of its own, so that a million leaks do not fill the one of the module.
-            warnings.warn_explicit(
-                f"session {record.session_name!r} was never ended: nobody holds it any longer",
-                ResourceWarning,
-                *location,
-                registry={},
-            )
+        warn = ends.warning_of(record)
+        if self.end(record, Ending(EndState.UNKNOWN, EndReason.GARBAGE_COLLECTED, time=died)):
+            warn()
 
     def _span_died(self, watch: SpanWatch, died: int) -> None:
         record = watch.record

@@ -100,6 +100,12 @@ class Totals:
         self._shown: dict[str, Any] = {}
         self._is_counting = False
 
+    def add_root(self, attributes: Mapping[str, Any]) -> None:
+        """Takes in the root, which some instrumentation may have opened for a run of an agent: that counts too."""
+        total = COUNTED_AS.get(operation_of(attributes) or "")
+        if total is not None and total not in CALLS_OF_MODELS:
+            self._queue.append(total)
+
     def add(self, span: ReadableSpan, attributes: Mapping[str, Any], opened: OpenSpans) -> bool:
         """Takes in a span that has ended, with the spans of the session that are open; true if a total changes."""
         operation = operation_of(attributes)

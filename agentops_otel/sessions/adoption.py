@@ -1,0 +1,181 @@
+"""Adoption: a span that some instrumentation opens for a run of an agent becomes the root of a session.
+
+Nothing is wrapped: who instruments the framework says with the attributes of the span what it is. It stays the span of
+that framework, which ends it when it likes; until then it is guarded like a session that was started here.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import context, trace
+from opentelemetry.trace import StatusCode
+
+from .. import clock, semconv
+from . import arguments, ids
+from .carrier import ids_in
+from .context import BAGGAGE_KEY, detach_quietly
+from .leak_guard import state_of
+from .record import Record, ignore_end
+from .sdk_spans import attributes_of
+from .state import Ending, EndReason, EndState, ending_for
+from .totals import totals_of
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace import Span as SdkSpan
+
+    from .registry import Registry
+    from .source import Source
+
+RUNS_OF_SCOPES: Final[Mapping[str, frozenset[str]]] = {
+    # The Agent Development Kit names no operation on its outermost span.
+    "gcp.vertex.agent": frozenset({"invocation"}),
+}
+"""Names of spans that are runs, by their instrumentation scope, where the operation does not say so."""
+
+OPENINFERENCE_RUNS: Final = frozenset({"AGENT", "CHAIN"})
+"""Kinds of OpenInference spans that, outermost, are runs."""
+
+_NAMES: Final = (semconv.GEN_AI_AGENT_NAME, semconv.GEN_AI_WORKFLOW_NAME)
+
+_HINT: Final = context.create_key("agentops-run")
+
+_CANCELLATIONS: Final = frozenset({"CancelledError", "Cancelled", "GeneratorExit"})
+"""Last parts of an ``error.type`` that tell of no error, but of a run that nobody wants any longer."""
+
+
+class AdoptedRecord(Record):
+    """The record of a session whose root is a span of somebody else.
+
+    The root is held as a twin (another object with the same state), so that the span itself can become garbage: that
+    is how a run that was abandoned is noticed.
+    """
+
+    __slots__ = ("_key",)
+
+    def __init__(self, source: Source, name: str, session_id: str, ids: Mapping[str, str], span: SdkSpan) -> None:
+        super().__init__(source, name, session_id, ids)
+        trace_id, span_id = span.context.trace_id, span.context.span_id
+        # Below the span of a request there may be several runs, so there the trace does not tell them apart.
+        self._key = trace_id if span.parent is None else span_id << 128 | trace_id
+        kind: type[trace.Span] = type(span)
+        twin = kind.__new__(kind)
+        twin.__dict__ = state_of(span)
+        self.born(twin)
+
+    @property
+    def key(self) -> int:
+        return self._key
+
+    def is_root(self, span_id: int) -> bool:
+        return bool(self.lasting_context.span_id == span_id)
+
+
+def is_run(span: SdkSpan, attributes: Mapping[str, Any], operations: Collection[str]) -> bool:
+    """Whether a span that starts, in no session, is a run of an agent."""
+    if attributes.get(semconv.GEN_AI_OPERATION_NAME) in operations:
+        return True
+    if attributes.get(semconv.OPENINFERENCE_KIND) in OPENINFERENCE_RUNS:
+        return True
+    scope = span.instrumentation_scope
+    return scope is not None and scope.name in RUNS_OF_SCOPES and span.name in RUNS_OF_SCOPES[scope.name]
+
+
+def adopt(registry: Registry, source: Source, span: SdkSpan, around: context.Context) -> AdoptedRecord:
+    """Makes a span that has just started the root of a session; ``around`` is the context it starts in."""
+    attributes = attributes_of(span)
+    hint: Any = around.get(_HINT) or {}
+    brought: Any = around.get(BAGGAGE_KEY) or {}
+    try:
+        session_id = arguments.identifier(semconv.SESSION_ID, attributes.get(semconv.SESSION_ID))
+    except (TypeError, ValueError):
+        session_id = ids.new_id()
+    name = next((said for key in _NAMES if isinstance(said := attributes.get(key), str) and said), span.name)
+    known = {**ids_in(brought), **ids_in(hint), **ids_in(attributes)}
+    record = AdoptedRecord(source, name, session_id, known, span)
+    missing = {key: said for key, said in {semconv.SESSION_ID: session_id, **known}.items() if key not in attributes}
+    span.set_attributes(missing)
+    # On the span and not on its class, so for this one only. The twin has it too.
+    span.end = functools.partial(_end, registry, record, _leaving())  # type: ignore[method-assign]
+    totals_of(record).add_root(attributes)
+    registry.adopted(record, span)
+    return record
+
+
+@contextmanager
+def hinted(**said: object) -> Iterator[None]:
+    """Says of runs that are adopted in the block, or in tasks and threads that it starts, what no span of theirs does.
+
+    ``said`` is attributes by their names, such as ``gen_ai.conversation.id``; what makes no sense is left out.
+    """
+    token = context.attach(context.set_value(_HINT, ids_in(said)))
+    try:
+        yield
+    finally:
+        detach_quietly(token)
+
+
+def take_over(root: trace.Span) -> bool:
+    """Takes the end of an adopted root from its framework; false if that is just ending it."""
+    is_taken = _release(root)
+    if is_taken:
+        ignore_end(root)
+    return is_taken
+
+
+def _release(root: trace.Span) -> bool:
+    """Gives the end of an adopted root back to its class; false if that was done before."""
+    return vars(root).pop("end", None) is not None
+
+
+def _end(registry: Registry, record: AdoptedRecord, left_before: int | None, end_time: int | None = None) -> None:
+    """What the framework calls to end its span."""
+    root: Any = record.span
+    if not record.is_open or root is None:
+        return
+    _release(root)
+    registry.learn(record, attributes_of(root))
+    record.error_type = record.error_type or _recorded(root)
+    leaving = _leaving()
+    error = sys.exc_info()[1] if leaving != left_before else None
+    ending = _ending_of(root, error if leaving is not None else None, end_time)
+    if isinstance(error, GeneratorExit):
+        # As for our own blocks: the garbage collector may be closing the generator, with any lock held.
+        registry.end_soon(record, ending)
+    else:
+        registry.end(record, ending)
+
+
+def _recorded(root: ReadableSpan) -> str | None:
+    """The type of the exception that was recorded last on a root, where its framework says no more of an error."""
+    if semconv.ERROR_TYPE not in attributes_of(root):
+        for event in reversed(root.events):
+            if event.name == semconv.EVENT_EXCEPTION and event.attributes:
+                kind = event.attributes.get(semconv.EXCEPTION_TYPE)
+                return kind if isinstance(kind, str) else None
+    return None
+
+
+def _leaving() -> int | None:
+    """Which exception that is no error is passing here: one that leaves the block in which the span is."""
+    error = sys.exc_info()[1]
+    return None if error is None or isinstance(error, Exception) else id(error)
+
+
+def _ending_of(root: ReadableSpan, error: BaseException | None, end_time: int | None) -> Ending:
+    time = clock.time_ns() if end_time is None else end_time
+    if error is not None:
+        ending = ending_for(error)
+        return Ending(ending.state, ending.reason, signal=ending.signal, time=time)
+    status = root.status.status_code
+    if status is not StatusCode.ERROR:
+        return Ending(EndState.SUCCESS, EndReason.COMPLETED, time=time)
+    kind = str(attributes_of(root).get(semconv.ERROR_TYPE, "")).rpartition(".")[2]
+    if kind in _CANCELLATIONS:
+        return Ending(EndState.UNKNOWN, EndReason.CANCELLED, time=time)
+    return Ending(EndState.ERROR, EndReason.EXCEPTION, time=time)
