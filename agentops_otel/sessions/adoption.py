@@ -62,7 +62,7 @@ class AdoptedRecord(Record):
         super().__init__(source, name, session_id, ids)
         trace_id, span_id = span.context.trace_id, span.context.span_id
         # Below the span of a request there may be several runs, so there the trace does not tell them apart.
-        self._key = trace_id if span.parent is None else span_id << 128 | trace_id
+        self._key: int = trace_id if span.parent is None else span_id << 128 | trace_id
         kind: type[trace.Span] = type(span)
         twin = kind.__new__(kind)
         twin.__dict__ = state_of(span)
@@ -89,14 +89,13 @@ def is_run(span: SdkSpan, attributes: Mapping[str, Any], operations: Collection[
 def adopt(registry: Registry, source: Source, span: SdkSpan, around: context.Context) -> AdoptedRecord:
     """Makes a span that has just started the root of a session; ``around`` is the context it starts in."""
     attributes = attributes_of(span)
-    hint: Any = around.get(_HINT) or {}
     brought: Any = around.get(BAGGAGE_KEY) or {}
     try:
         session_id = arguments.identifier(semconv.SESSION_ID, attributes.get(semconv.SESSION_ID))
     except (TypeError, ValueError):
         session_id = ids.new_id()
     name = next((said for key in _NAMES if isinstance(said := attributes.get(key), str) and said), span.name)
-    known = {**ids_in(brought), **ids_in(hint), **ids_in(attributes)}
+    known = {**ids_in(brought), **hint_in(around), **ids_in(attributes)}
     record = AdoptedRecord(source, name, session_id, known, span)
     missing = {key: said for key, said in {semconv.SESSION_ID: session_id, **known}.items() if key not in attributes}
     span.set_attributes(missing)
@@ -108,16 +107,23 @@ def adopt(registry: Registry, source: Source, span: SdkSpan, around: context.Con
 
 
 @contextmanager
-def hinted(**said: object) -> Iterator[None]:
-    """Says of runs that are adopted in the block, or in tasks and threads that it starts, what no span of theirs does.
+def hinted(*, conversation_id: object) -> Iterator[None]:
+    """Says of runs that start in the block, or in tasks and threads that it starts, what no span of theirs does.
 
-    ``said`` is attributes by their names, such as ``gen_ai.conversation.id``; what makes no sense is left out.
+    An id that makes no sense is left out.
     """
+    said = {semconv.GEN_AI_CONVERSATION_ID: conversation_id}
     token = context.attach(context.set_value(_HINT, ids_in(said)))
     try:
         yield
     finally:
         detach_quietly(token)
+
+
+def hint_in(around: context.Context) -> Mapping[str, str]:
+    """What was said of the runs that start in a context."""
+    said: Any = around.get(_HINT)
+    return said or {}
 
 
 def take_over(root: trace.Span) -> bool:

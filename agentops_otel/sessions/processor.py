@@ -16,7 +16,7 @@ from opentelemetry.trace import StatusCode
 
 from .. import semconv
 from ..shield import absorb
-from .adoption import AdoptedRecord, adopt, is_run
+from .adoption import AdoptedRecord, adopt, hint_in, is_run
 from .carrier import record_in
 from .context import BAGGAGE_KEY, SPAN_KEY
 from .record import Record
@@ -34,6 +34,10 @@ _NO_STATUS = ReadableSpan("").status
 _NOT_THERE: Any = object()
 
 
+def _ignore_start(span: SdkSpan, parent_context: Context | None = None) -> None:
+    """What is left of a processor while nothing is to be tracked."""
+
+
 class TrackingProcessor(SpanProcessor):
     """Tracks the open spans of sessions. Exports nothing, holds nothing back, never waits.
 
@@ -45,6 +49,15 @@ class TrackingProcessor(SpanProcessor):
         self._fresh = registry.fresh
         self._open, self._over = registry.lookups()
         self._source: object = None
+
+    def sleep(self) -> None:
+        """Spans that start from now on go by untouched; what is known of others is seen to its end."""
+        # On the object: what runs for every span has nothing to ask.
+        self.on_start = _ignore_start  # type: ignore[method-assign]
+
+    def wake(self) -> None:
+        """Sees every span again."""
+        vars(self).pop("on_start", None)
 
     def on_start(self, span: SdkSpan, parent_context: Context | None = None) -> None:
         """A span that starts in a session gets the session's ids, and is kept until it ends."""
@@ -65,8 +78,11 @@ class TrackingProcessor(SpanProcessor):
             if trace_id not in self._fresh:
                 self._registry.attend_soon(trace_id)
             attributes = stamp(span, record.session_id, record.ids)
-            if _CONVERSATION_ID in attributes and _CONVERSATION_ID not in record.ids:
-                self._learn(record, attributes)
+            if _CONVERSATION_ID not in record.ids:
+                if _CONVERSATION_ID in attributes:
+                    self._learn(record, attributes)
+                elif attributes.get(_OPERATION) in self._registry.runs:
+                    self._learn_hint(record, span, parent_context)
             keeper = self._registry.keeper
             if keeper is not None:
                 keeper.started(span, is_root=False)
@@ -165,6 +181,12 @@ class TrackingProcessor(SpanProcessor):
     def _learn(self, record: Record, attributes: Mapping[str, Any]) -> None:
         # Not the user: a span may be about somebody else.
         self._registry.learn(record, {_CONVERSATION_ID: attributes[_CONVERSATION_ID]})
+
+    def _learn_hint(self, record: Record, span: SdkSpan, parent_context: Context | None) -> None:
+        hint = hint_in(get_current() if parent_context is None else parent_context)
+        if hint:
+            self._registry.learn(record, hint)
+            stamp(span, record.session_id, record.ids)
 
     def shutdown(self) -> None:
         # An explicit shutdown of the provider has a hook of its own; this one is in time only where the processor
