@@ -7,6 +7,7 @@ decorators/       functions of any kind as sessions, and functions and classes a
 across/           threads, pools, processes, requests and tasks: how a session goes along
 sampling/         keep the failed ones: a session is exported as a whole or not at all
 testing/          for tests of programs that use this package
+compat/           the AgentOps SDK's names, for programs that were written for it
 instrumentation/  zero-code: what `opentelemetry-instrument` and `agentops-otel run` call
 cli/              the command `agentops-otel`
 runtime.py        joins the parts; the only process-wide state

@@ -24,6 +24,9 @@ Follows OpenTelemetry's "Environment Variables as Context Propagation Carriers".
 RUNS = frozenset({semconv.AGENT_OPERATION, semconv.WORKFLOW_OPERATION})
 """Operations of the GenAI conventions that are a run of an agent."""
 
+STANDARD, AGENTOPS = "standard", "agentops"
+"""How spans can be named."""
+
 _SWITCHES = ("", "on", "off", "true", "false")
 
 
@@ -55,6 +58,12 @@ class Config:
     content_on_events: bool = False
     """Write them as log events."""
 
+    compat: bool = False
+    """Serve ``import agentops`` to programs that were written for the AgentOps SDK."""
+
+    span_names: str = STANDARD
+    """What the spans of such programs are called: by the conventions, or as that SDK called them."""
+
     redact: Callable[[str, object], object] | None = None
     """What the user wants to be written in place of an argument, by its name, or of a ``"return"`` value."""
 
@@ -70,6 +79,8 @@ class Config:
             journal=journal.lower() not in ("off", "false"),
             journal_directory=None if journal.lower() in _SWITCHES else absolute(journal),
             adopted=_adopted(),
+            compat=_is_on(env.OTEL_PYTHON_AGENTOPS_COMPAT),
+            span_names=_span_names(),
             content_on_spans=content in ("span_only", "span_and_event"),
             content_on_events=content in ("event_only", "span_and_event"),
         )
@@ -82,6 +93,19 @@ def _adopted() -> frozenset[str]:
     if text.lower() in _SWITCHES:
         return RUNS
     return RUNS | {word.strip() for word in text.split(",") if word.strip()}
+
+
+def _span_names() -> str:
+    variable = env.OTEL_PYTHON_AGENTOPS_SPAN_NAMES
+    text = os.environ.get(variable, "").strip().lower()
+    if text not in ("", STANDARD, AGENTOPS):
+        _logger.warning("%s must be %s or %s, not %r; using %s", variable, STANDARD, AGENTOPS, text, STANDARD)
+    return AGENTOPS if text == AGENTOPS else STANDARD
+
+
+def of_agentops(name: str) -> str | None:
+    """What ``AGENTOPS_{name}`` says, a variable of the AgentOps SDK; None where it says nothing."""
+    return os.environ.get(f"AGENTOPS_{name}", "").strip() or None
 
 
 def absolute(directory: str) -> str:
@@ -105,11 +129,14 @@ def exception_signal() -> str:
 
 def otlp_protocol() -> str:
     """The OTLP protocol of this process: what ``OTEL_EXPORTER_OTLP_PROTOCOL`` names, or the one for its endpoint."""
-    named = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
-    if named:
-        return named
     endpoint = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
-    return otlp_protocol_for(endpoint)
+    return otlp_protocol_to(endpoint)
+
+
+def otlp_protocol_to(endpoint: str) -> str:
+    """The OTLP protocol for an endpoint that the program names itself."""
+    named = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    return named or otlp_protocol_for(endpoint)
 
 
 def otlp_protocol_for(endpoint: str) -> str:
@@ -153,6 +180,12 @@ def _boolean(variable: str, default: bool) -> bool:
         return default if not text else text == "true"
     _logger.warning("%s must be true or false, not %r; using %s", variable, text, str(default).lower())
     return default
+
+
+def _is_on(variable: str) -> bool:
+    """Whether something is switched on that is off by default; by 1 as well as by true."""
+    text = os.environ.get(variable, "").strip()
+    return text == "1" if text in ("0", "1") else _boolean(variable, False)
 
 
 def _seconds(variable: str, default: float) -> float:

@@ -44,6 +44,22 @@ for a run of an agent, in no session, becomes a session itself. It is one if its
 ``invoke_agent``, ``invoke_workflow`` or one of those that are named here.
 """
 
+OTEL_PYTHON_AGENTOPS_COMPAT = "OTEL_PYTHON_AGENTOPS_COMPAT"
+"""
+.. envvar:: OTEL_PYTHON_AGENTOPS_COMPAT
+
+``1`` or ``true``: serve ``import agentops`` to a program that was written for the AgentOps SDK and cannot be changed,
+as ``agentops_otel.compat.install()`` does. Default: ``false``.
+"""
+
+OTEL_PYTHON_AGENTOPS_SPAN_NAMES = "OTEL_PYTHON_AGENTOPS_SPAN_NAMES"
+"""
+.. envvar:: OTEL_PYTHON_AGENTOPS_SPAN_NAMES
+
+``standard`` (default) or ``agentops``: whether the spans of such a program, and of one that uses
+``agentops_otel.compat``, are named by the GenAI conventions or as the AgentOps SDK named them.
+"""
+
 OTEL_PYTHON_AGENTOPS_STORE = "OTEL_PYTHON_AGENTOPS_STORE"
 """
 .. envvar:: OTEL_PYTHON_AGENTOPS_STORE

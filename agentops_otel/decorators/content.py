@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..config import Config
@@ -64,32 +64,33 @@ class Content:
 
     Args:
         settings: whether the user wants it on spans and on events, and how it is redacted.
-        input_name: the attribute of the arguments.
-        output_name: the attribute of the result.
+        input_names: the attributes of the arguments.
+        output_names: the attributes of the result.
     """
 
-    __slots__ = ("_input_name", "_items", "_output_name", "_redact", "_result", "input", "on_event", "on_span")
+    __slots__ = ("_input_names", "_items", "_output_names", "_redact", "_result", "input", "on_event", "on_span")
 
-    def __init__(self, settings: Config, input_name: str, output_name: str) -> None:
+    def __init__(self, settings: Config, input_names: Sequence[str], output_names: Sequence[str]) -> None:
         self.on_span = settings.content_on_spans
         self.on_event = settings.content_on_events
         self._redact = settings.redact
-        self._input_name = input_name
-        self._output_name = output_name
+        self._input_names = input_names
+        self._output_names = output_names
         self._result: str | None = None
         self._items: Items | None = None
         self.input: dict[str, str] = {}
-        """The attribute of the arguments, a JSON object."""
+        """The attributes of the arguments, each the same JSON object."""
 
     @property
     def output(self) -> dict[str, str]:
-        """The attribute of what was returned, or of the array of what was yielded; empty where nothing was."""
+        """The attributes of what was returned, or of the array of what was yielded; empty where nothing was."""
         result = self._result if self._items is None else self._items.encode()
-        return {} if result is None else {self._output_name: result}
+        return {} if result is None else dict.fromkeys(self._output_names, result)
 
     def called(self, parameters: Parameters, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         named = parameters.named(args, kwargs)
-        self.input = {self._input_name: encode({name: self._redacted(name, named[name]) for name in named})}
+        encoded = encode({name: self._redacted(name, named[name]) for name in named})
+        self.input = dict.fromkeys(self._input_names, encoded)
 
     def returned(self, value: object) -> None:
         self._result = encode(self._redacted(_RETURN, value))

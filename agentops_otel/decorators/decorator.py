@@ -13,7 +13,7 @@ from opentelemetry.util.types import AttributeValue
 from ..sessions.starting import location_of
 from ..shield import encodable
 from .content import Parameters
-from .functions import is_wrapped, underlying, wrap
+from .functions import Begin, is_wrapped, underlying, wrap
 from .kinds import TOOL, Kind
 from .operation import Host, Member, Operation
 
@@ -83,12 +83,16 @@ class OperationDecorator:
             span_name=f"{kind.operation} {name}",
             attributes={**self._attributes, **location_of(underlying(function)), **details},
             details=details,
-            input=kind.input,
-            output=kind.output,
+            input=(kind.input,),
+            output=(kind.output,),
             parameters=Parameters(function, is_method),
             member=member,
         )
-        return wrap(function, operation.begin)
+        return wrap(function, self._begin(operation, name))
+
+    def _begin(self, operation: Operation, name: str) -> Begin:
+        """What surrounds each call of a function; ``name``: of the operation, without its kind."""
+        return operation.begin
 
 
 def _is_public(name: str) -> bool:

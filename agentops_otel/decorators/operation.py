@@ -74,10 +74,10 @@ class Operation(NamedTuple):
     attributes: Mapping[str, AttributeValue]
     details: Mapping[str, AttributeValue]
     """Those of the attributes that say what it is: they stand on the log event, too."""
-    input: str
-    """Name of the attribute for the arguments."""
-    output: str
-    """Name of the attribute for the result."""
+    input: tuple[str, ...]
+    """Names of the attributes for the arguments."""
+    output: tuple[str, ...]
+    """Names of the attributes for the result."""
     parameters: Parameters
     member: Member | None = None
 

@@ -44,6 +44,8 @@ class Plan(NamedTuple):
     max_duration: float | None = None
     location: Mapping[str, AttributeValue] | None = None
     """``code.*`` of where it is started; None: where `start` is called from."""
+    span_name: str | None = None
+    """What its root is called; None: ``session {name}``."""
 
     @classmethod
     def checked(
@@ -111,7 +113,7 @@ def start(
     root: trace.Span | None = None
     try:
         root = source.tracer.start_span(
-            f"{semconv.SESSION_OPERATION} {plan.name}" if plan.name else semconv.SESSION_OPERATION,
+            plan.span_name or (f"{semconv.SESSION_OPERATION} {plan.name}" if plan.name else semconv.SESSION_OPERATION),
             context=inside,
             attributes=attributes,
             links=_links(outer and current, previous) if outer is not None or previous is not None else None,

@@ -1,0 +1,198 @@
+"""The decorators, with the arguments they had."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Protocol, TypeVar, overload
+
+from opentelemetry.util.types import AttributeValue
+
+from .. import semconv
+from ..decorators import kinds
+from ..decorators.content import Content, Parameters
+from ..decorators.decorator import OperationDecorator
+from ..decorators.functions import Begin, underlying, wrap
+from ..decorators.operation import Operation
+from ..decorators.session import SessionScope
+from ..runtime import runtime
+from ..sessions.handle import Session
+from ..sessions.starting import Plan, location_of
+from ..shield import text_of
+from . import settings, span_names
+from .semconv import SpanAttributes, SpanKind
+from .traces import Tags, attributes_of_tags, plan_of
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class EntityDecorator(Protocol):
+    """A decorator, bare or with arguments.
+
+    Takes functions of every kind, methods and classes. Of a class every public method is decorated, as by
+    `agentops_otel.agent`; what was said of it is said of each.
+    """
+
+    @overload
+    def __call__(self, wrapped: F, /) -> F: ...
+    @overload
+    def __call__(
+        self,
+        wrapped: None = None,
+        *,
+        name: str | None = None,
+        version: Any = None,
+        tags: Tags = None,
+        cost: float | None = None,
+        spec: str | None = None,
+        capture_request: bool = True,
+        capture_response: bool = True,
+    ) -> Callable[[F], F]: ...
+
+
+class _Operations(OperationDecorator):
+    """Operations that are named as the user wants at the time of the call: `init` comes after the decorators."""
+
+    def __init__(
+        self, kind: kinds.Kind, old_kind: str, name: str | None, attributes: Mapping[str, AttributeValue], version: Any
+    ) -> None:
+        super().__init__(runtime, kind, name, attributes)
+        self._old_kind = old_kind
+        self._version = version
+
+    def _begin(self, operation: Operation, name: str) -> Begin:
+        old = span_names.of_operation(operation, name, self._old_kind, self._version)
+        return lambda args, kwargs: (old if span_names.are_old() else operation).begin(args, kwargs)
+
+
+def _entity(kind: kinds.Kind, old_kind: str) -> EntityDecorator:
+    def decorator(
+        wrapped: Any = None,
+        *,
+        name: str | None = None,
+        version: Any = None,
+        tags: Tags = None,
+        cost: float | None = None,
+        spec: str | None = None,
+        capture_request: bool = True,
+        capture_response: bool = True,
+    ) -> Any:
+        attributes = attributes_of_tags(tags)
+        version = None if version is None else text_of(version)
+        if version is not None and kind is kinds.AGENT:
+            attributes[semconv.GEN_AI_AGENT_VERSION] = version
+        if cost is not None and kind is kinds.TOOL:
+            attributes[SpanAttributes.LLM_USAGE_TOOL_COST] = cost
+        if spec is not None and kind is kinds.GUARDRAIL:
+            attributes[SpanAttributes.AGENTOPS_DECORATOR_SPEC.format(entity_kind=old_kind)] = spec
+        decorate = _Operations(kind, old_kind, name, attributes, version)
+
+        def apply(target: Any) -> Any:
+            return _with_blocks(decorate(target)) if inspect.isclass(target) else decorate(target)
+
+        return apply if wrapped is None else apply(wrapped)
+
+    return decorator
+
+
+def _with_blocks(cls: type) -> type:
+    """The class, usable in ``async with``: the AgentOps SDK made every decorated class so."""
+    if not hasattr(cls, "__aenter__"):
+
+        async def enter(self: Any) -> Any:
+            return self
+
+        async def leave(self: Any, *error: object) -> None:
+            return None
+
+        cls.__aenter__, cls.__aexit__ = enter, leave  # type: ignore[attr-defined]
+    return cls
+
+
+class _Traced(SessionScope):
+    """The session of one call of a decorated function, with the call's content where the user wants it."""
+
+    __slots__ = ("_args", "_content", "_kwargs", "_parameters")
+
+    def __init__(self, plan: Plan, parameters: Parameters, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        super().__init__(runtime.start_block, span_names.of_session(settings.completed(plan)))
+        self._parameters = parameters
+        self._args = args
+        self._kwargs = kwargs
+        self._content: Content | None = None
+
+    def __enter__(self) -> Session:
+        session = super().__enter__()
+        if runtime.settings.content_on_spans:
+            old = span_names.are_old()
+            self._content = Content(
+                runtime.settings,
+                (semconv.INPUT, span_names.ENTITY_INPUT) if old else (semconv.INPUT,),
+                (semconv.OUTPUT, span_names.ENTITY_OUTPUT) if old else (semconv.OUTPUT,),
+            )
+            self._content.called(self._parameters, self._args, self._kwargs)
+            session.set_attributes(self._content.input)
+        self._args, self._kwargs = (), {}  # contexts that are kept must not keep them
+        return session
+
+    def returned(self, value: Any) -> None:
+        if self._content is not None:
+            self._content.returned(value)
+
+    def yielded(self, item: Any) -> None:
+        if self._content is not None:
+            self._content.yielded(item)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # Not where the garbage collector closes a generator: that may be in the middle of any line.
+        if self._content is not None and not isinstance(error, GeneratorExit):
+            self._entered[-1][0].set_attributes(self._content.output)
+        super().__exit__(kind, error, traceback)
+
+
+def _session(old_kind: str) -> EntityDecorator:
+    of_class = _entity(kinds.WORKFLOW, old_kind)
+
+    def decorator(
+        wrapped: Any = None,
+        *,
+        name: str | None = None,
+        version: Any = None,
+        tags: Tags = None,
+        cost: float | None = None,
+        spec: str | None = None,
+        capture_request: bool = True,
+        capture_response: bool = True,
+    ) -> Any:
+        def apply(target: Any) -> Any:
+            if inspect.isclass(target):
+                return of_class(name=name, version=version, tags=tags)(target)
+            if isinstance(target, (classmethod, staticmethod)):
+                return type(target)(apply(target.__func__))
+            if not callable(target):
+                raise TypeError(f"{old_kind} decorates a function or a class, not {target!r}")
+            plan = plan_of(
+                name or getattr(target, "__name__", None) or type(target).__name__,
+                tags,
+                location=location_of(underlying(target)),
+            )
+            parameters = Parameters(target)
+            return wrap(target, lambda args, kwargs: _Traced(plan, parameters, args, kwargs))
+
+        return apply if wrapped is None else apply(wrapped)
+
+    return decorator
+
+
+agent = _entity(kinds.AGENT, SpanKind.AGENT)
+task = _entity(kinds.TASK, SpanKind.TASK)
+operation = task
+workflow = _entity(kinds.WORKFLOW, SpanKind.WORKFLOW)
+tool = _entity(kinds.TOOL, SpanKind.TOOL)
+guardrail = _entity(kinds.GUARDRAIL, SpanKind.GUARDRAIL)
+trace = _session(SpanKind.SESSION)
+session = trace
+track_endpoint = trace

@@ -1,0 +1,44 @@
+"""Spans of LLM calls: by the official instrumentations that are installed, as soon as a client is imported."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+
+from ..across.imports import Imports
+from ..shield import Shield
+
+_logger = logging.getLogger("agentops_otel")
+
+_OFFICIAL = "opentelemetry-instrumentation-genai-"
+_MODULES = {"langchain": ("langchain_core",), "llama-index": ("llama_index_instrumentation",)}
+"""By whose import a library comes into a program, where that is not the name of the instrumentation."""
+
+_waiting: list[Imports] = []
+
+
+def instrument() -> None:
+    """Loads them, each when its library is imported. They are the extras of this package; may be called again."""
+    if _waiting:
+        return
+    found = [
+        point
+        for point in entry_points(group="opentelemetry_instrumentor")
+        if point.dist is not None and point.dist.name.replace("_", "-").startswith(_OFFICIAL)
+    ]
+    hooks = {
+        module: functools.partial(_load, point)
+        for point in found
+        for module in _MODULES.get(point.name, (point.name.replace("-", "_"),))
+    }
+    _waiting.append(Imports(hooks))
+    _waiting[0].install()
+
+
+def _load(point: EntryPoint, library: ModuleType) -> None:
+    with Shield(f"loading the instrumentation {point.name}"):
+        instrumentor = point.load()()
+        if not instrumentor.is_instrumented_by_opentelemetry:
+            instrumentor.instrument()

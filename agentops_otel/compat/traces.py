@@ -1,0 +1,249 @@
+"""Traces: sessions that are started by one call and ended by another, and held here in between.
+
+Our own handles own their sessions: drop one, and it ends. Programs that were written for the AgentOps SDK throw away
+what `start_trace` and `start_session` return, and expect the session to go on until it is ended, or the process ends.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any
+
+from opentelemetry import trace as otel_trace
+from opentelemetry.util.types import AttributeValue
+
+from .. import api, semconv
+from ..decorators.encoding import encode
+from ..runtime import runtime
+from ..sessions import arguments
+from ..sessions.handle import Session as Handle
+from ..sessions.starting import Plan
+from ..sessions.state import EndState
+from . import settings, span_names
+from .semconv import AgentAttributes, CoreAttributes, SpanAttributes, ToolAttributes, WorkflowAttributes
+from .states import SUCCESS, parse
+
+Tags = Mapping[str, Any] | Iterable[str] | None
+
+DEFAULT_NAME = "session"
+"""The name of a trace that was given none: in our words it has none."""
+
+_logger = logging.getLogger("agentops_otel")
+
+_held: dict[str, TraceContext] = {}
+"""The open ones by their trace ids, oldest first."""
+
+
+class TraceContext:
+    """A session that was started by `start_trace`. Use it in ``with``, or give it to `end_trace`. Thread-safe."""
+
+    def __init__(self, session: Handle, is_init_trace: bool = False) -> None:
+        self.session = session
+        """The session: with all that `agentops_otel.Session` can."""
+        self.is_init_trace = is_init_trace
+        """Whether `init` has started it."""
+        self.token = None
+        """There is none: what was current before is found without."""
+
+    @property
+    def span(self) -> otel_trace.Span:
+        """The root span; one that only has its ids when the session is over."""
+        record = self.session._record
+        return record if record.is_open else otel_trace.NonRecordingSpan(record.lasting_context)
+
+    def __enter__(self) -> TraceContext:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.end(SUCCESS)
+        else:
+            self.session.__exit__(kind, error, traceback)
+            _held.pop(self.session.trace_id, None)
+
+    def end(self, end_state: object) -> None:
+        """Ends it, if it is open; never waits."""
+        self.session.end(parse(end_state))
+        _held.pop(self.session.trace_id, None)
+
+
+# -- starting and ending --
+
+
+def start_trace(trace_name: str = DEFAULT_NAME, tags: Tags = None) -> TraceContext:
+    """Starts a session, which goes on until it is ended, by `end_trace` or the end of the process.
+
+    It is current in this thread or task, and always a trace of its own.
+
+    Args:
+        trace_name: its name.
+        tags: ``agentops.tags``, or a mapping: attributes of its root span.
+
+    Raises TypeError or ValueError for arguments that make no sense.
+    """
+    plan = plan_of(trace_name, tags)
+    settings.set_up()
+    return start(plan)
+
+
+def start(plan: Plan, *, is_init_trace: bool = False) -> TraceContext:
+    handle, _ = runtime.start(span_names.of_session(settings.completed(plan)))
+    context = TraceContext(handle, is_init_trace)
+    for key in [key for key, other in list(_held.items()) if not other.session.is_open]:
+        _held.pop(key, None)  # ended by somebody else
+    if handle.is_open:
+        _held[handle.trace_id] = context
+    return context
+
+
+def end_trace(trace_context: TraceContext | None = None, end_state: object = SUCCESS) -> None:
+    """Ends a session, or without one every open session of this process. Never waits for the network.
+
+    Args:
+        trace_context: what `start_trace` returned.
+        end_state: how it went, in any of the spellings of the AgentOps SDK.
+    """
+    if trace_context is not None:
+        trace_context.end(end_state)
+    else:
+        api.end_all_sessions(parse(end_state))
+        _held.clear()
+
+
+def current() -> TraceContext | None:
+    """The session that was started here and is current, else the latest that is open."""
+    session = runtime.current()
+    held = None if session is None else _held.get(session.trace_id)
+    if held is not None:
+        return held
+    return next((context for context in reversed(list(_held.values())) if context.session.is_open), None)
+
+
+def active() -> dict[str, TraceContext]:
+    """The open sessions that were started here, by their trace ids of 32 hex digits, oldest first."""
+    return {key: context for key, context in list(_held.items()) if context.session.is_open}
+
+
+# -- what is said of them --
+
+
+def plan_of(name: str | None, tags: Tags, **more: Any) -> Plan:
+    """A session's plan from what the AgentOps SDK took; TypeError or ValueError that names the argument."""
+    plan = Plan.checked(
+        None if name in (None, DEFAULT_NAME) else name,
+        id=None,
+        conversation_id=None,
+        user_id=None,
+        tags=(),
+        attributes=attributes_of_tags(tags),
+        previous_id=None,
+        idle_timeout=None,
+        max_duration=None,
+    )
+    return plan._replace(**more)
+
+
+def attributes_of_tags(tags: Tags) -> dict[str, AttributeValue]:
+    """Attributes of a span, from tags in a list, or a mapping that has them by name."""
+    if not tags:
+        return {}
+    if isinstance(tags, Mapping):
+        return {str(key): attribute_of(value) for key, value in tags.items() if value is not None}
+    return {semconv.TAGS: arguments.tags("tags", [tags] if isinstance(tags, str) else tags)}
+
+
+def attribute_of(value: Any) -> AttributeValue:
+    """A value of any kind as one of an attribute: what is none is written as JSON."""
+    try:
+        return arguments.attribute("value", value)
+    except TypeError:
+        return encode(value)
+
+
+def update_trace_metadata(metadata: Mapping[str, Any], prefix: str = "trace.metadata") -> bool:
+    """Sets attributes on the root span of the current session, or of the latest that was started; whether it could.
+
+    Args:
+        metadata: values by key: strings, numbers, booleans, or lists of these, which are written as JSON. Keys that
+            the AgentOps SDK had attributes for (``agent_name``, ``tags``, ...) are written as these.
+        prefix: stands before any other key.
+
+    Raises TypeError for metadata that is no mapping.
+    """
+    if not isinstance(metadata, Mapping):
+        raise TypeError(f"metadata must be a mapping, not {type(metadata).__name__}")
+    held = current()
+    session = runtime.current() or (None if held is None else held.session)
+    attributes = {
+        name: value
+        for key, said in metadata.items()
+        if (value := _metadata(key, said)) is not None and (name := _NAMES.get(key, f"{prefix}.{key}"))
+    }
+    if session is None or not session.is_open or not attributes:
+        _logger.warning("no metadata is written: %s", "there is none" if not attributes else "no session is open")
+        return False
+    session.set_attributes(attributes)
+    return True
+
+
+def _metadata(key: str, value: Any) -> AttributeValue | None:
+    is_list = isinstance(value, list) and all(isinstance(item, (str, int, float, bool)) for item in value)
+    if is_list:
+        return json.dumps(value) if key != "tags" else tuple(map(str, value))
+    if value is not None and not isinstance(value, (str, int, float, bool)):
+        _logger.warning("the metadata %r is not written: %s is no attribute", key, type(value).__name__)
+        return None
+    return value
+
+
+def _names() -> dict[str, str]:
+    """The attributes that metadata may mean, by themselves and with underscores for dots."""
+    classes = (AgentAttributes, ToolAttributes, WorkflowAttributes, CoreAttributes, SpanAttributes)
+    values = {value for kind in classes for key, value in vars(kind).items() if not key.startswith("_")}
+    known = {value for value in values if isinstance(value, str) and not value.startswith("gen_ai.")}
+    return {**{value.replace(".", "_"): value for value in known}, **{value: value for value in known}, "tags": TAGS}
+
+
+TAGS = CoreAttributes.TAGS
+_NAMES = _names()
+
+
+class TracingCore:
+    """What `tracer` is: the tracing of this process."""
+
+    @property
+    def initialized(self) -> bool:
+        """Whether there is an SDK TracerProvider, whoever has set it up."""
+        return runtime.tracer() is not None
+
+    @property
+    def provider(self) -> otel_trace.TracerProvider:
+        return runtime.provider()
+
+    def get_tracer(self, name: str = "agentops") -> otel_trace.Tracer:
+        return self.provider.get_tracer(name)
+
+    def start_trace(self, trace_name: str = DEFAULT_NAME, tags: Tags = None) -> TraceContext:
+        return start_trace(trace_name, tags)
+
+    def end_trace(self, trace_context: TraceContext | None = None, end_state: object = SUCCESS) -> None:
+        end_trace(trace_context, end_state)
+
+    def get_active_traces(self) -> dict[str, TraceContext]:
+        return active()
+
+    def get_active_trace_count(self) -> int:
+        return len(active())
+
+    def shutdown(self) -> None:
+        """Ends all sessions, as unknown, and waits until they are exported, for at most 5 seconds."""
+        end_trace(None, EndState.UNKNOWN)
+        api.flush()
+
+
+tracer = TracingCore()
