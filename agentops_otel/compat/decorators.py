@@ -78,6 +78,7 @@ def _entity(kind: kinds.Kind, old_kind: str) -> EntityDecorator:
         capture_request: bool = True,
         capture_response: bool = True,
     ) -> Any:
+        """Makes each call of a function, or of the methods of a class, a span; bare, or with arguments."""
         attributes = attributes_of_tags(tags)
         version = None if version is None else text_of(version)
         if version is not None and kind is kinds.AGENT:
@@ -167,6 +168,8 @@ def _session(old_kind: str) -> EntityDecorator:
         capture_request: bool = True,
         capture_response: bool = True,
     ) -> Any:
+        """Makes each call of a function a session; of a class, each call of its methods a workflow."""
+
         def apply(target: Any) -> Any:
             if inspect.isclass(target):
                 return of_class(name=name, version=version, tags=tags)(target)

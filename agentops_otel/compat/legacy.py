@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, overload
 
 from ..shield import text_of
 from . import settings
-from .decorators import EntityDecorator, agent, tool
+from .decorators import agent, tool
 from .events import ActionEvent, ErrorEvent, LLMEvent, ToolEvent, record
 from .semconv import LEGACY
 from .traces import Tags, TraceContext, current, end_trace, start_trace
@@ -25,6 +26,8 @@ __all__ = [
     "track_agent",
     "track_tool",
 ]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _logger = logging.getLogger("agentops_otel")
 
@@ -98,5 +101,19 @@ def end_all_sessions() -> None:
     end_trace(None)
 
 
-track_agent: EntityDecorator = agent
-track_tool: EntityDecorator = tool
+@overload
+def track_agent(name: F, /) -> F: ...
+@overload
+def track_agent(name: str | None = None, *args: Any, **kwargs: Any) -> Callable[[F], F]: ...
+def track_agent(name: Any = None, *args: Any, **kwargs: Any) -> Any:
+    """As `agent`, bare or with a name; what else it was given is ignored, as ever."""
+    return agent(name) if callable(name) else agent(name=name)
+
+
+@overload
+def track_tool(name: F, /) -> F: ...
+@overload
+def track_tool(name: str | None = None, *args: Any, **kwargs: Any) -> Callable[[F], F]: ...
+def track_tool(name: Any = None, *args: Any, **kwargs: Any) -> Any:
+    """As `tool`, bare or with a name; what else it was given is ignored, as ever."""
+    return tool(name) if callable(name) else tool(name=name)

@@ -45,7 +45,7 @@ def run(
         return program.wait(timeout)
 
 
-def _clean_environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     # Nothing else of the parent's environment gets in: OTEL_*, PYTHON* and proxies would change the result.
     clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     # A journal is what programs share: one would send what another has left. Who wants one says where.
@@ -98,7 +98,7 @@ class Program:
             words.insert(0, python)
         process = subprocess.Popen(
             words,
-            env=_clean_environment() | {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"} | dict(env or {}),
+            env=clean_environment() | {"PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"} | dict(env or {}),
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

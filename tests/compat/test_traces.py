@@ -1,0 +1,246 @@
+"""Traces: started by one call, ended by another, held in between."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+from support.spans import Spans, attributes, context_of, ending, poll
+
+import agentops_otel as ao
+import agentops_otel.compat as agentops
+from agentops_otel.testing.isolation import settle
+
+
+def test_a_trace_whose_context_is_thrown_away_goes_on_until_it_is_ended(spans: Spans) -> None:
+    agentops.start_trace("forgotten")
+    gc.collect()
+    settle()
+    assert spans.all() == []
+    agentops.end_trace()
+    assert ending(spans.root()) == ("success", "completed", "OK")
+
+
+def test_a_trace_is_a_session_of_its_name(spans: Spans) -> None:
+    context = agentops.start_trace("plan", tags=["a", "b"])
+    assert context is not None
+    assert ao.current_session() is not None
+    assert [context.session] == ao.open_sessions()
+    agentops.end_trace(context)
+    root = spans.root()
+    assert root.name == "session plan"
+    assert attributes(root)["agentops.tags"] == ("a", "b")
+    assert attributes(root)["code.function.name"].endswith("test_a_trace_is_a_session_of_its_name")
+
+
+def test_a_trace_without_a_name_is_just_a_session(spans: Spans) -> None:
+    agentops.end_trace(agentops.start_trace())
+    assert spans.root().name == "session"
+
+
+def test_tags_by_name_are_attributes(spans: Spans) -> None:
+    tags: dict[str, Any] = {"env": "test", "try": 2, "more": {"a": [1, "b"]}, "nothing": None}
+    agentops.end_trace(agentops.start_trace("t", tags=tags))
+    found = attributes(spans.root())
+    assert (found["env"], found["try"], found["more"]) == ("test", 2, '{"a":[1,"b"]}')
+    assert "nothing" not in found
+
+
+@pytest.mark.parametrize("tags", [[1], 7, ["a", None]])
+def test_tags_that_make_no_sense_are_refused_by_name(spans: Spans, tags: Any) -> None:
+    with pytest.raises(TypeError, match="tags"):
+        agentops.start_trace("t", tags=tags)
+    assert ao.open_sessions() == []
+
+
+def test_a_block_that_is_left_is_a_success(spans: Spans) -> None:
+    with agentops.start_trace("t") as context:
+        assert context.span.is_recording()
+    assert not context.span.is_recording()
+    assert ending(spans.root()) == ("success", "completed", "OK")
+
+
+def test_the_span_has_its_ids_also_when_the_trace_is_over(spans: Spans) -> None:
+    context = agentops.start_trace("t")
+    agentops.end_trace(context)
+    assert context.span.get_span_context().trace_id == context_of(spans.root()).trace_id
+    assert context.token is None
+
+
+def test_a_trace_is_ended_once(spans: Spans) -> None:
+    context = agentops.start_trace("t")
+    agentops.end_trace(context, "Fail")
+    agentops.end_trace(context, "Success")
+    assert ending(spans.root()) == ("error", "completed", "ERROR")
+
+
+def test_a_trace_is_ended_in_another_thread(spans: Spans) -> None:
+    context = agentops.start_trace("t")
+    thread = threading.Thread(target=agentops.end_trace, args=(context,))
+    thread.start()
+    thread.join()
+    assert ending(spans.root())[0] == "success"
+    assert ao.current_session() is None
+
+
+def test_without_a_context_all_traces_end(spans: Spans) -> None:
+    for name in ("a", "b", "c"):
+        agentops.start_trace(name)
+    agentops.end_trace(end_state="Indeterminate")
+    assert {(root.name, ending(root)[0]) for root in spans.roots()} == {
+        ("session a", "unknown"),
+        ("session b", "unknown"),
+        ("session c", "unknown"),
+    }
+
+
+def test_what_somebody_else_ended_is_not_held(spans: Spans) -> None:
+    first = agentops.start_trace("a")
+    ao.end_all_sessions()
+    assert agentops.tracer.get_active_traces() == {}
+    second = agentops.start_trace("b")
+    assert agentops.tracer.get_active_traces() == {second.session.trace_id: second}
+    assert agentops.tracer.get_active_trace_count() == 1
+    first.end("Success")
+    second.end("Success")
+
+
+def test_the_tracer_starts_and_ends_them(spans: Spans) -> None:
+    assert agentops.tracer.initialized
+    assert agentops.tracer.provider is spans.provider
+    context = agentops.tracer.start_trace("t")
+    with agentops.tracer.get_tracer().start_as_current_span("step"):
+        pass
+    agentops.tracer.end_trace(context, "Success")
+    assert spans.by_name("step").parent is not None
+    context = agentops.tracer.start_trace("open")
+    agentops.tracer.shutdown()
+    assert ending(spans.by_name("session open"))[0] == "unknown"
+
+
+def test_tasks_have_traces_of_their_own(spans: Spans) -> None:
+    async def one(name: str) -> None:
+        context = agentops.start_trace(name)
+        await asyncio.sleep(0)
+        with spans.tracer.start_as_current_span(f"step of {name}"):
+            await asyncio.sleep(0)
+        agentops.end_trace(context)
+
+    async def both() -> None:
+        await asyncio.gather(one("a"), one("b"))
+
+    asyncio.run(both())
+    for name in ("a", "b"):
+        step, root = spans.by_name(f"step of {name}"), spans.by_name(f"session {name}")
+        assert step.parent == context_of(root)
+
+
+class TestMetadata:
+    def test_is_written_on_the_root_of_what_is_current(self, spans: Spans) -> None:
+        context = agentops.start_trace("t")
+        with spans.tracer.start_as_current_span("step"):
+            assert agentops.update_trace_metadata({"stage": "planning", "number": 3, "right": True, "score": 0.5})
+        agentops.end_trace(context)
+        found = attributes(spans.root())
+        assert {key: found[f"trace.metadata.{key}"] for key in ("stage", "number", "right", "score")} == {
+            "stage": "planning",
+            "number": 3,
+            "right": True,
+            "score": 0.5,
+        }
+        assert "trace.metadata.stage" not in attributes(spans.by_name("step"))
+
+    def test_has_the_prefix_that_is_wanted(self, spans: Spans) -> None:
+        with agentops.start_trace("t"):
+            agentops.update_trace_metadata({"a": 1}, prefix="mine")
+        assert attributes(spans.root())["mine.a"] == 1
+
+    def test_known_keys_are_the_attributes_that_they_mean(self, spans: Spans) -> None:
+        with agentops.start_trace("t"):
+            agentops.update_trace_metadata(
+                {"agent_name": "a", "tool.name": "b", "operation_version": 3, "error_type": "E", "tags": ["x", "y"]}
+            )
+        found = attributes(spans.root())
+        assert (found["agent.name"], found["tool.name"], found["operation.version"]) == ("a", "b", 3)
+        assert (found["error.type"], found["agentops.tags"]) == ("E", ("x", "y"))
+
+    def test_lists_are_json_and_what_is_no_attribute_is_left_out(
+        self, spans: Spans, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with agentops.start_trace("t"):
+            assert agentops.update_trace_metadata({"list": [1, "b"], "none": None, "mixed": [{}], "object": object()})
+        found = attributes(spans.root())
+        assert found["trace.metadata.list"] == '[1, "b"]'
+        assert [key for key in found if key.startswith("trace.metadata.")] == ["trace.metadata.list"]
+        assert ["mixed" in caplog.text, "object" in caplog.text, "none" in caplog.text] == [True, True, False]
+
+    def test_is_of_the_latest_trace_where_none_is_current(self, spans: Spans) -> None:
+        agentops.start_trace("a")
+        agentops.start_trace("b")
+        thread = threading.Thread(target=_in_no_context, args=(lambda: agentops.update_trace_metadata({"k": "v"}),))
+        thread.start()
+        thread.join()
+        agentops.end_trace()
+        assert "trace.metadata.k" not in attributes(spans.by_name("session a"))
+        assert attributes(spans.by_name("session b"))["trace.metadata.k"] == "v"
+
+    def test_is_refused_where_no_trace_is_open(self, spans: Spans, caplog: pytest.LogCaptureFixture) -> None:
+        assert agentops.update_trace_metadata({"k": "v"}) is False
+        assert "no session is open" in caplog.text
+
+    def test_must_be_a_mapping(self, spans: Spans) -> None:
+        with pytest.raises(TypeError, match="metadata"):
+            agentops.update_trace_metadata([("k", "v")])  # type: ignore[arg-type]
+
+
+def _in_no_context(call: Any) -> None:
+    from opentelemetry import context
+
+    token = context.attach(context.Context())
+    try:
+        assert call()
+    finally:
+        context.detach(token)
+
+
+class TestValidation:
+    def test_tells_what_a_session_has_consumed(self, spans: Spans, capsys: pytest.CaptureFixture[str]) -> None:
+        context = agentops.start_trace("t")
+        agentops.record(agentops.LLMEvent(model="m", prompt_tokens=3, completion_tokens=4))
+        agentops.end_trace(context)
+        poll(lambda: context.session.totals.inference_calls == 1)
+        result = agentops.validate_trace_spans(trace_context=context)
+        assert (result["trace_id"], result["span_count"]) == (context.session.trace_id, 2)
+        assert result["has_llm_spans"] is True
+        assert result["metrics"]["total_tokens"] == 7
+        agentops.print_validation_summary(result)
+        assert "total tokens: 7" in capsys.readouterr().out
+
+    def test_fails_where_no_model_was_called(self, spans: Spans) -> None:
+        with agentops.start_trace("t") as context:
+            with pytest.raises(agentops.ValidationError, match="no call of a model"):
+                agentops.validate_trace_spans()
+            assert agentops.validate_trace_spans(context.session.trace_id, check_llm=False)["span_count"] == 1
+            with pytest.raises(agentops.ValidationError, match="not 2"):
+                agentops.validate_trace_spans(check_llm=False, min_spans=2)
+
+    def test_is_skipped_where_nothing_is_known(self, spans: Spans, capsys: pytest.CaptureFixture[str]) -> None:
+        result = agentops.validate_trace_spans("0" * 31 + "1")
+        assert result["validation_skipped"] is True
+        agentops.print_validation_summary(result)
+        assert "not validated" in capsys.readouterr().out
+
+    def test_needs_a_session(self, spans: Spans) -> None:
+        with pytest.raises(ValueError, match="trace_id"):
+            agentops.validate_trace_spans()
+
+
+def test_spans_of_others_are_children(spans: Spans) -> None:
+    with agentops.start_trace("t"):
+        with trace.use_span(spans.tracer.start_span("step"), end_on_exit=True):
+            pass
+    assert spans.by_name("step").parent == context_of(spans.root())
