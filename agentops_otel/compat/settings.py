@@ -87,16 +87,18 @@ def set_up() -> None:
         say_once(f"exporter_endpoint has no effect: {_HOSTED}")
         endpoint = None
     if is_sdk(runtime.provider()):
-        if endpoint is not None and not _has_built:
+        if endpoint is not None and endpoint not in _used:
             say_once("exporter_endpoint has no effect: the TracerProvider that is set has exporters of its own")
     else:
+        if endpoint is not None and config.is_set("OTEL_CONFIG_FILE"):
+            say_once("exporter_endpoint has no effect: OTEL_CONFIG_FILE says where to export")
         standard_provider.build(None, endpoint)
-        _has_built.append(True)
+        _used.add(endpoint)
     api.configure()
 
 
-_has_built: list[bool] = []
-"""Whether the TracerProvider is from here."""
+_used: set[str | None] = set()
+"""The endpoint of the TracerProvider that was built here."""
 
 
 def completed(plan: Plan) -> Plan:

@@ -31,10 +31,13 @@ Tags = Mapping[str, Any] | Iterable[str] | None
 DEFAULT_NAME = "session"
 """The name of a trace that was given none: in our words it has none."""
 
+_SOME = 16
+"""So many may be held that are over, and as many as are open."""
+
 _logger = logging.getLogger("agentops_otel")
 
 _held: dict[str, TraceContext] = {}
-"""The open ones by their trace ids, oldest first."""
+"""The open ones by their session ids, oldest first; and for a while some that somebody else has ended."""
 
 
 class TraceContext:
@@ -64,12 +67,12 @@ class TraceContext:
             self.end(SUCCESS)
         else:
             self.session.__exit__(kind, error, traceback)
-            _held.pop(self.session.trace_id, None)
+            _held.pop(self.session.id, None)
 
     def end(self, end_state: object) -> None:
         """Ends it, if it is open; never waits."""
         self.session.end(parse(end_state))
-        _held.pop(self.session.trace_id, None)
+        _held.pop(self.session.id, None)
 
 
 # -- starting and ending --
@@ -87,18 +90,25 @@ def start_trace(trace_name: str = DEFAULT_NAME, tags: Tags = None) -> TraceConte
     Raises TypeError or ValueError for arguments that make no sense.
     """
     plan = plan_of(trace_name, tags)
-    settings.set_up()
+    if not tracer.initialized:
+        settings.set_up()
     return start(plan)
 
 
 def start(plan: Plan, *, is_init_trace: bool = False) -> TraceContext:
     handle, _ = runtime.start(span_names.of_session(settings.completed(plan)))
     context = TraceContext(handle, is_init_trace)
-    for key in [key for key, other in list(_held.items()) if not other.session.is_open]:
-        _held.pop(key, None)  # ended by somebody else
+    if len(_held) > 2 * runtime.registry.open_count() + _SOME:
+        _forget_ended()
     if handle.is_open:
-        _held[handle.trace_id] = context
+        _held[handle.id] = context
     return context
+
+
+def _forget_ended() -> None:
+    for key, context in list(_held.items()):
+        if not context.session.is_open:
+            _held.pop(key, None)
 
 
 def end_trace(trace_context: TraceContext | None = None, end_state: object = SUCCESS) -> None:
@@ -107,18 +117,23 @@ def end_trace(trace_context: TraceContext | None = None, end_state: object = SUC
     Args:
         trace_context: what `start_trace` returned.
         end_state: how it went, in any of the spellings of the AgentOps SDK.
+
+    Raises TypeError for what is no session.
     """
-    if trace_context is not None:
-        trace_context.end(end_state)
-    else:
+    if trace_context is None:
         api.end_all_sessions(parse(end_state))
-        _held.clear()
+        _forget_ended()
+        return
+    context = getattr(trace_context, "trace_context", trace_context)  # a session of `start_session` is as good
+    if not isinstance(context, TraceContext):
+        raise TypeError(f"trace_context must be what start_trace returned, not {type(trace_context).__name__}")
+    context.end(end_state)
 
 
 def current() -> TraceContext | None:
     """The session that was started here and is current, else the latest that is open."""
     session = runtime.current()
-    held = None if session is None else _held.get(session.trace_id)
+    held = None if session is None else _held.get(session.id)
     if held is not None:
         return held
     return next((context for context in reversed(list(_held.values())) if context.session.is_open), None)
@@ -126,7 +141,7 @@ def current() -> TraceContext | None:
 
 def active() -> dict[str, TraceContext]:
     """The open sessions that were started here, by their trace ids of 32 hex digits, oldest first."""
-    return {key: context for key, context in list(_held.items()) if context.session.is_open}
+    return {context.session.trace_id: context for context in list(_held.values()) if context.session.is_open}
 
 
 # -- what is said of them --

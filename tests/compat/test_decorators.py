@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -205,3 +206,21 @@ def test_tags_of_a_wrong_type_are_refused_by_name() -> None:
         decorated("agent", tags=[1])
     with pytest.raises(TypeError, match="tags"):
         decorated("trace", tags=[1])
+
+
+def test_the_table_of_the_docs_has_every_name(old_names: Spans) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "agentops-names.md").read_text(encoding="utf-8")
+    runtime.set(content_on_spans=True)
+    agentops.init(tags=["a"], auto_start_session=False)
+    with agentops.start_trace("t"):
+        for kind in KINDS:
+            decorated(kind, name="name", version="1", cost=1.0, spec="input")("x")
+            assert f"`{{name}}.{KINDS[kind][1]}`" in text
+            assert f"`{KINDS[kind][0]} {{name}}`" in text
+    written = {name for span in old_names.all() for name in attributes(span)}
+    not_old = ("code.", "session.id", "agentops.session.", "gen_ai.tool.type")
+    for name in written:
+        for kind in ("agent", "task", "workflow", "tool", "guardrail"):
+            if name != "agentops.guardrail.spec":
+                name = name.replace(f"agentops.{kind}.", "agentops.{kind}.")
+        assert name.startswith(not_old) or f"`{name}`" in text, name

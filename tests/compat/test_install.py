@@ -6,8 +6,11 @@ import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
 from support import programs
 from support.otlp import Receiver
+
+from agentops_otel.config import Config
 
 NOWHERE = {"OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
 
@@ -174,6 +177,18 @@ def test_the_instrumentor_says_so_if_it_cannot(tmp_path: Path) -> None:
     assert outcome.returncode == 0
     [line] = outcome.stderr.splitlines()
     assert line.startswith("OTEL_PYTHON_AGENTOPS_COMPAT: the package agentops is imported already")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_on", "warnings"),
+    [("1", True, 0), ("true", True, 0), ("0", False, 0), ("false", False, 0), ("", False, 0), ("yes", False, 1)],
+)
+def test_the_environment_switches_it_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, text: str, is_on: bool, warnings: int
+) -> None:
+    monkeypatch.setenv("OTEL_PYTHON_AGENTOPS_COMPAT", text)
+    assert Config.from_environment().compat is is_on
+    assert len(caplog.records) == warnings
 
 
 class TestWhereItIsSent:

@@ -51,8 +51,9 @@ NAMES = {
 
 SIGNATURES = {
     "init": "api_key=None endpoint=None app_url=None max_wait_time=None max_queue_size=None tags=None "
-    "default_tags=None trace_name=None instrument_llm_calls=None auto_start_session=None auto_init=None skip_auto_end_session=None "
-    "env_data_opt_out=None log_level=None fail_safe=None log_session_replay_url=None exporter_endpoint=None **kwargs",
+    "default_tags=None trace_name=None instrument_llm_calls=None auto_start_session=None auto_init=None "
+    "skip_auto_end_session=None env_data_opt_out=None log_level=None fail_safe=None log_session_replay_url=None "
+    "exporter_endpoint=None **kwargs",
     "configure": "**kwargs",
     "get_client": "",
     "start_trace": "trace_name='session' tags=None",

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import threading
 from typing import Any
 
 import pytest
 from opentelemetry import trace
-from support.spans import Spans, attributes, context_of, ending, poll
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from support import programs
+from support.otlp import Receiver
+from support.spans import Spans, attributes, context_of, ending, in_use, poll
 
 import agentops_otel as ao
 import agentops_otel.compat as agentops
+from agentops_otel.compat import traces
 from agentops_otel.testing.isolation import settle
 
 
@@ -107,6 +112,66 @@ def test_what_somebody_else_ended_is_not_held(spans: Spans) -> None:
     assert agentops.tracer.get_active_trace_count() == 1
     first.end("Success")
     second.end("Success")
+
+
+def test_what_somebody_else_ended_is_forgotten(spans: Spans) -> None:
+    for _ in range(100):
+        agentops.start_trace("t").session.end()
+    assert len(traces._held) < 20
+
+
+def test_traces_are_told_apart_also_where_the_id_generator_repeats_itself() -> None:
+    class Repeating(RandomIdGenerator):
+        def generate_trace_id(self) -> int:
+            return 1
+
+    with in_use(Spans(id_generator=Repeating())) as spans:
+        agentops.start_trace("a")
+        agentops.start_trace("b")
+        gc.collect()
+        settle()
+        assert spans.all() == []
+        agentops.end_trace()
+        assert len(spans.roots()) == 2
+
+
+@pytest.mark.parametrize("wrong", ["Success", 7, object()])
+def test_what_is_no_trace_cannot_be_ended(spans: Spans, wrong: Any) -> None:
+    with agentops.start_trace("t") as context:
+        with pytest.raises(TypeError, match="trace_context"):
+            agentops.end_trace(wrong)
+        assert context.session.is_open
+
+
+def test_a_session_of_older_releases_is_ended_too(spans: Spans) -> None:
+    agentops.end_trace(agentops.start_session(), "Fail")  # type: ignore[arg-type]
+    assert ending(spans.root())[0] == "error"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_forked_child_has_none_of_its_parents_and_starts_its_own(receiver: Receiver) -> None:
+    outcome = programs.run(["-W", "ignore", "-c", FORKING], receiver.environment())
+    assert outcome.returncode == 0, outcome
+    assert sorted((root.name, root.attributes["agentops.session.end_state"]) for root in receiver.sessions()) == [
+        ("session default", "success"),
+        ("session default", "unknown"),
+    ]
+
+
+FORKING = """
+import os
+import agentops_otel.compat as agentops
+
+first = agentops.init()
+pid = os.fork()
+if pid == 0:
+    assert agentops.tracer.get_active_traces() == {}
+    assert agentops.init() is not first
+    agentops.end_session("Success")
+else:
+    assert os.waitpid(pid, 0)[1] == 0
+    assert agentops.init() is first
+"""
 
 
 def test_the_tracer_starts_and_ends_them(spans: Spans) -> None:
