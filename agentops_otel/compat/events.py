@@ -123,16 +123,16 @@ def record(event: Any) -> Any:
         if isinstance(event, Event):
             event.end_timestamp = event.end_timestamp or _now()
         if isinstance(event, ErrorEvent):
-            if event.trigger_event is None:
-                _write_error(trace.get_current_span(), event)
-            else:
+            if isinstance(event.trigger_event, tuple(_SPANS)):
                 _write(event.trigger_event, event)
+            else:
+                _write_error(trace.get_current_span(), event)
         elif isinstance(event, Event):
             _write(event)
     return event
 
 
-def _write(event: Event, error: ErrorEvent | None = None) -> None:
+def _write(event: Any, error: ErrorEvent | None = None) -> None:
     tracer = runtime.tracer()
     describe = next((found for kind in type(event).__mro__ if (found := _SPANS.get(kind)) is not None), None)
     if tracer is None or describe is None:
@@ -151,10 +151,9 @@ def _write(event: Event, error: ErrorEvent | None = None) -> None:
             content.returned(returned)
         span.set_attributes({**content.input, **content.output})
     if error is not None:
-        _write_error(span, error)
+        span.set_attribute(semconv.ERROR_TYPE, _write_error(span, error))
         span.set_status(Status(StatusCode.ERROR))
-    ended = _nanoseconds(event.end_timestamp)
-    span.end(ended)
+    span.end(_nanoseconds(event.end_timestamp))
 
 
 _NAMED = Parameters(lambda **named: None)
@@ -200,16 +199,15 @@ def _action(event: Any) -> _Description:
 _SPANS: Mapping[type, Callable[[Any], _Description]] = {LLMEvent: _model, ToolEvent: _tool, ActionEvent: _action}
 
 
-def _write_error(span: trace.Span, event: ErrorEvent) -> None:
+def _write_error(span: trace.Span, event: ErrorEvent) -> str:
+    """Records an error; returns its type."""
     if isinstance(event.exception, BaseException):
-        kind = error_type(event.exception)
         record_exception(span, event.exception)
-    else:
-        kind = encodable(text_of(event.error_type or semconv.ERROR_TYPE_OTHER))
-        message = encodable(text_of(event.details or ""))
-        span.add_event(semconv.EVENT_EXCEPTION, {semconv.EXCEPTION_TYPE: kind, semconv.EXCEPTION_MESSAGE: message})
-    if event.trigger_event is not None:
-        span.set_attribute(semconv.ERROR_TYPE, kind)
+        return error_type(event.exception)
+    kind = encodable(text_of(event.error_type or semconv.ERROR_TYPE_OTHER))
+    message = encodable(text_of(event.details or ""))
+    span.add_event(semconv.EVENT_EXCEPTION, {semconv.EXCEPTION_TYPE: kind, semconv.EXCEPTION_MESSAGE: message})
+    return kind
 
 
 def _nanoseconds(timestamp: Any) -> int:

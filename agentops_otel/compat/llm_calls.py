@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-import logging
+import sys
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
 from ..across.imports import Imports
 from ..shield import Shield
 
-_logger = logging.getLogger("agentops_otel")
-
+_AUTO_INSTRUMENTATION = "opentelemetry.instrumentation.auto_instrumentation"
 _OFFICIAL = "opentelemetry-instrumentation-genai-"
 _MODULES = {"langchain": ("langchain_core",), "llama-index": ("llama_index_instrumentation",)}
 """By whose import a library comes into a program, where that is not the name of the instrumentation."""
@@ -20,8 +19,11 @@ _waiting: list[Imports] = []
 
 
 def instrument() -> None:
-    """Loads them, each when its library is imported. They are the extras of this package; may be called again."""
-    if _waiting:
+    """Loads them, each when its library is imported. They are the extras of this package; may be called again.
+
+    Where auto-instrumentation is at work, it is the one that says which are loaded.
+    """
+    if _waiting or _AUTO_INSTRUMENTATION in sys.modules:
         return
     found = [
         point

@@ -27,6 +27,7 @@ _WITHOUT_EFFECT: Mapping[str, str] = {
 }
 """Why arguments that are accepted change nothing."""
 
+_TEXTS = ("trace_name", "exporter_endpoint")
 _VENDOR = "agentops.ai"
 _said: set[str] = set()
 
@@ -52,26 +53,28 @@ current = Settings()
 
 
 def take(given: Mapping[str, Any]) -> None:
-    """Takes over what is not None. Says once of each argument that it has no effect, or is not known.
+    """Takes over what is neither None nor empty. Says once of each argument that it has no effect, or is not known.
 
     Raises TypeError or ValueError that names the argument.
     """
-    given = {name: value for name, value in given.items() if value is not None}
-    span_names.choose(given.pop("span_names", None))
-    said = [
-        tag
-        for name in ("tags", "default_tags")
-        for tag in arguments.tags(name, [given[name]] if isinstance(given.get(name), str) else given.get(name, ()))
-    ]
-    for name, value in given.items():
+    said = {name: value for name, value in given.items() if value not in (None, "")}
+    span_names.choose(said.pop("span_names", None))
+    tags = [tag for name in ("tags", "default_tags") for tag in _tags(name, said.pop(name, ()))]
+    if tags:
+        current.default_tags = tuple(dict.fromkeys(tags))
+    for name, value in said.items():
         if name in _WITHOUT_EFFECT:
             say_once(f"{name} has no effect: {_WITHOUT_EFFECT[name]}")
-        elif name not in (*Settings.__annotations__, "tags"):
+        elif name in _TEXTS:
+            arguments.text(name, value)
+        elif name not in Settings.__annotations__:
             say_once(f"{name} is not known, and has no effect")
-        if name in _WITHOUT_EFFECT or name in Settings.__annotations__:
-            setattr(current, name, value)
-    if said:
-        current.default_tags = tuple(dict.fromkeys(said))
+            continue
+        setattr(current, name, value)
+
+
+def _tags(name: str, value: Any) -> tuple[str, ...]:
+    return arguments.tags(name, [value] if isinstance(value, str) else value)
 
 
 def say_once(text: str) -> None:

@@ -187,7 +187,9 @@ class TestInit:
         agentops.init(auto_start_session=False, brand_new=1)
         assert "brand_new is not known" in caplog.text
 
-    @pytest.mark.parametrize("bad", [{"tags": 7}, {"default_tags": [1]}, {"span_names": 3}])
+    @pytest.mark.parametrize(
+        "bad", [{"tags": 7}, {"default_tags": [1]}, {"span_names": 3}, {"exporter_endpoint": 7}, {"trace_name": 7}]
+    )
     def test_arguments_of_a_wrong_type_are_refused_by_name(self, spans: Spans, bad: dict[str, Any]) -> None:
         with pytest.raises(TypeError, match=next(iter(bad))):
             agentops.init(auto_start_session=False, **bad)
@@ -255,9 +257,10 @@ class TestEvents:
         assert [event.name for event in span.events] == ["exception"]
         assert ending(spans.root())[0] == "success"
 
-    def test_an_error_of_nothing_stands_on_what_is_current(self, spans: Spans) -> None:
+    @pytest.mark.parametrize("trigger", [None, "a tool", agentops.ErrorEvent(), Event()])
+    def test_an_error_of_nothing_stands_on_what_is_current(self, spans: Spans, trigger: Any) -> None:
         with agentops.start_trace("t"):
-            agentops.record(agentops.ErrorEvent(error_type="RateLimit", details="slow down"))
+            agentops.record(agentops.ErrorEvent(error_type="RateLimit", details="slow down", trigger_event=trigger))
         [event] = spans.root().events
         assert event.attributes is not None
         assert (event.attributes["exception.type"], event.attributes["exception.message"]) == ("RateLimit", "slow down")

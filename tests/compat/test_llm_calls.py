@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("openai")
@@ -19,6 +22,17 @@ def test_are_spans_of_the_session_wherever_the_client_is_imported(deaths: Deaths
     [root] = died.receiver.sessions()
     assert died.span("chat gpt-5-mini").parent_id == root.span_id
     assert root.attributes["agentops.session.inference.calls"] == 1
+
+
+@pytest.mark.parametrize(("disabled", "calls"), [("", 1), ("openai", 0)])
+def test_are_what_auto_instrumentation_says_where_it_is_at_work(deaths: Deaths, disabled: str, calls: int) -> None:
+    pytest.importorskip("opentelemetry.distro")
+    instrument = [str(Path(sys.executable).with_name("opentelemetry-instrument"))]
+    environment = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": disabled}
+    with LLMServer() as server:
+        died = deaths.run("compat_llm_calls", server.url, "after", before=instrument, env=environment)
+    assert died.quiet == (0, "")
+    assert len(died.spans("chat gpt-5-mini")) == calls
 
 
 def test_are_none_where_they_are_not_wanted(deaths: Deaths) -> None:
