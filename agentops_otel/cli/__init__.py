@@ -11,6 +11,7 @@ files.py        where stored sessions are, how their files are named, how many a
 store.py        the span exporter that writes them
 read.py         stored sessions, back from their files
 tree.py         a session as a tree; table.py: many as a table; document.py: either as JSON
+migration/      `migrate`: what becomes of the calls of the AgentOps SDK in a program
 text.py         how times, tokens and foreign text are written on a terminal
 """
 

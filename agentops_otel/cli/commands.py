@@ -170,3 +170,41 @@ def recover(directory: Path | None, as_json: bool) -> None:
             click.echo(f"not read: {summary.problem}", err=True)
     if any(summary.left for summary in found):
         sys.exit(1)
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="PATH...")
+@click.option("--diff", "as_diff", is_flag=True, help="Print the change of the imports, as a unified diff.")
+@_json_option
+def migrate(paths: tuple[Path, ...], as_diff: bool, as_json: bool) -> None:
+    """Tell what becomes of the calls of the AgentOps SDK in Python files. Changes nothing.
+
+    PATH is a file or a directory, which is read with all below it, without virtual environments, installed packages
+    and hidden directories. Each call is told by its line: "as is", it goes on when the imports are changed as --diff
+    says; "by hand", something else has to be written in its place; or it has "no counterpart".
+
+    The diff is for `git apply` or `patch -p1` in this directory. The status is 0 if everything goes on when the
+    imports are changed, and 1 if something does not, or could not be read.
+    """
+    from .migration.files import File, read
+    from .migration.report import document, is_done, sections, skipped
+    from .text import console
+
+    if as_diff and as_json:
+        raise click.UsageError("--diff and --json are two ways to print it: choose one")
+    found = list(read(list(paths)))
+    if as_diff:
+        for file in found:
+            if isinstance(file, File):
+                click.echo(file.diff(), nl=False)
+        errors = console(sys.stderr)
+        for line in skipped(found):
+            errors.print(line)
+    elif as_json:
+        click.echo(json.dumps(document(found), indent=2))
+    else:
+        screen = console(sys.stdout)
+        for section in sections(found):
+            screen.print(section)
+    if not is_done(found):
+        sys.exit(1)
