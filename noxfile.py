@@ -25,6 +25,16 @@ LOWEST = [
     "msgspec==0.19.0",
     "platformdirs==4.2.0",
 ]
+COMPAT = {
+    # Releases that still call the AgentOps SDK, and what else of that time they need.
+    "camel-ai": ["camel-ai==0.2.90", "mcp<2"],
+    "llama-index-callbacks-agentops": ["llama-index-core<0.13", "llama-index-llms-openai<0.5"],
+    "crewai": ["crewai==0.100.0", "setuptools<81"],
+    # For its snippet in docs/migrating.md.
+    "langchain": ["langchain-openai", "opentelemetry-instrumentation-genai-langchain>=1.0b0,<2"],
+}
+"""What the environment of each package has that calls the AgentOps SDK itself."""
+
 NEEDS_THE_COMMAND_LINE = ["--ignore=tests/cli", "--ignore=tests/test_readme.py", "--ignore=tests/test_examples.py"]
 
 
@@ -76,6 +86,19 @@ def chaos(session: nox.Session) -> None:
     session.run("python", "tests/chaos/run.py", *session.posargs)
     many = {**INSTALLED, "AGENTOPS_TEST_MANY": "200000"}
     session.run("pytest", "tests/journal/test_delivery.py", "-k", "at_full_speed", env=many)
+
+
+@nox.session(python="3.11")
+@nox.parametrize("user", list(COMPAT), ids=list(COMPAT))
+def compat(session: nox.Session, user: str) -> None:
+    """Packages that call the AgentOps SDK, without it, each in an environment: ``nox -s "compat(crewai)"``."""
+    tools = ["pytest>=8.3", "pytest-timeout>=2.3", "pytest-xdist>=3.6", "hypothesis>=6.100", "rotel>=0.0.1a15"]
+    session.install(".[cli]", *COMPAT[user], *tools)
+    if user == "llama-index-callbacks-agentops":
+        # It requires the AgentOps SDK, which is what must not be there.
+        session.install("--no-deps", "llama-index-callbacks-agentops<0.4")
+    tests = ["tests/compat/users", "tests/compat/test_migrating.py"]
+    session.run("pytest", *tests, *session.posargs, env={**INSTALLED, "AGENTOPS_TEST_COMPAT": user})
 
 
 @nox.session
