@@ -275,8 +275,17 @@ class TestFiles:
         assert skipped["pipe"] == "not a file"
         assert skipped["two"].startswith(f"not Python 3.{sys.version_info.minor}, line 2")
 
-    @pytest.mark.parametrize("coding", ["utf-8-sig", "latin-1", "utf-8"])
-    @pytest.mark.parametrize("newline", ["\n", "\r\n"])
+    @pytest.mark.parametrize(
+        ("coding", "newline"),
+        [
+            ("utf-8", "\n"),
+            ("utf-8", "\r\n"),
+            ("utf-8", "\r"),
+            ("utf-8-sig", "\n"),
+            ("latin-1", "\n"),
+            ("latin-1", "\r\n"),
+        ],
+    )
     @pytest.mark.parametrize("name", ["a.py", "a é.py", 'a"b.py', "a\nb.py"])
     def test_are_as_they_should_be_when_the_diff_is_applied(
         self, coding: str, newline: str, name: str, tmp_path: Path

@@ -6,6 +6,7 @@ import ast
 import difflib
 import io
 import os
+import re
 import stat
 import sys
 import tokenize
@@ -23,7 +24,7 @@ MAX_BYTES = 16 * 1024 * 1024
 
 _SUFFIXES = (".py", ".pyi", ".pyw")
 _NOTEBOOK = ".ipynb"
-_LINE_ENDS = ("\n", "\r")
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _NOT_YOURS = ("__pycache__", "node_modules", "site-packages")
 
 
@@ -44,10 +45,11 @@ class File(NamedTuple):
 
     def diff(self) -> bytes:
         """The change of the imports, for ``git apply`` or ``patch -p1``, in the encoding of the file."""
-        before, after = (list(io.StringIO(text, newline="")) for text in (self.before, self.after))
+        # Lines as those programs see them, to whom a lone "\r" is a character like any other.
+        before, after = (_LINE.findall(text) for text in (self.before, self.after))
         name = _relative(self.path)
         diff = list(difflib.unified_diff(before, after, _quoted(f"a/{name}"), _quoted(f"b/{name}")))
-        body = [line if line.endswith(_LINE_ENDS) else f"{line}\n\\ No newline at end of file\n" for line in diff[2:]]
+        body = [line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in diff[2:]]
         return "".join(diff[:2]).encode() + "".join(body).encode(self.encoding)
 
 
