@@ -111,33 +111,6 @@ def test_commands_change_the_imports(tmp_path: Path, receiver: Receiver) -> None
     assert [root.name for root in receiver.sessions()] == ["session research"]
 
 
-KINDS = """
-import sys
-import agentops_otel.compat as agentops
-agentops.init(auto_start_session=False, span_names=sys.argv[1])
-for kind in ("agent", "workflow", "tool", "task", "operation", "guardrail"):
-    @getattr(agentops, kind)(name="x")
-    def work(): ...
-    trace = agentops.start_trace("x")
-    work()
-    agentops.end_trace(trace)
-"""
-
-
-def test_the_table_has_the_names_of_spans(receiver: Receiver, tmp_path: Path) -> None:
-    rows = re.findall(r"^\| `{name}\.(\w+)`.*? \| `([\w ]+) {name}` \|", section("Names of spans"), re.MULTILINE)
-    program = tmp_path / "kinds.py"
-    program.write_text(KINDS)
-
-    run([sys.executable, str(program), "standard"], receiver.environment())
-    standard = {span.name for span in receiver.spans}
-    receiver.spans.clear()
-    run([sys.executable, str(program), "agentops"], receiver.environment())
-
-    assert standard == {f"{word} x" for _, word in rows}
-    assert {span.name for span in receiver.spans} == {f"x.{kind}" for kind, _ in rows}
-
-
 @pytest.mark.collector
 def test_the_collector_takes_the_configuration(tmp_path: Path) -> None:
     binary = otelcol_binary()
