@@ -22,11 +22,45 @@ LOWEST = [
     "opentelemetry-instrumentation==0.60b0",
     "opentelemetry-semantic-conventions==0.60b0",
     "wrapt==1.17.0",
+    "packaging==22.0",
     "msgspec==0.19.0",
     "platformdirs==4.2.0",
 ]
+FRAMEWORKS = {
+    "openai": [".[openai]", "openai"],
+    "anthropic": [".[anthropic]", "anthropic>=2.12"],
+    "openai-agents": [".[openai-agents]", "openai-agents"],
+    "langgraph": [".[langchain]", "langgraph", "langchain", "langchain-openai"],
+    "pydantic-ai": [".[pydantic-ai]", "pydantic-ai-slim[openai]"],
+    "crewai": [".[crewai]", "crewai"],
+    "google-adk": [".", "google-adk>=2.10", "anthropic"],
+    "autogen": [".[openai]", "autogen-agentchat", "autogen-ext[openai]"],
+    "smolagents": [".[smolagents]", "smolagents[openai]"],
+    "strands": [".", "strands-agents[openai]>=1.50"],
+    "agno": [".[agno]", "agno>=3", "openai"],
+    "llama-index": [".[llama-index]", "llama-index-core", "llama-index-llms-openai"],
+    "haystack": [".[openai]", "haystack-ai>=3"],
+}
+"""What the environment of each agent framework has, in which tests/frameworks/test_<framework>.py is run."""
+
+VENDORS = {
+    "logfire": ["logfire"],
+    "langfuse": ["langfuse>=5"],
+    "traceloop": ["traceloop-sdk", "httpx"],
+    "phoenix": ["arize-phoenix-otel"],
+}
+"""What the environment of each vendor has, in which tests/vendors is run."""
+
 NEEDS_THE_COMMAND_LINE = ["--ignore=tests/cli", "--ignore=tests/test_readme.py", "--ignore=tests/test_examples.py"]
 
+
+# What the start of a program is measured with: two frameworks and their instrumentations, beside those of the tests.
+SLOW_TO_IMPORT = [
+    "langchain",
+    "openai-agents",
+    "opentelemetry-instrumentation-genai-langchain>=1.0b0,<2",
+    "opentelemetry-instrumentation-genai-openai-agents>=1.0b0,<2",
+]
 
 INSTALLED = {"AGENTOPS_TEST_INSTALLED": "1"}
 """Makes the tests check that they test what is installed."""
@@ -65,7 +99,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Time and memory against the raw SDK, as Markdown; ``-- peers`` adds other session SDKs."""
-    session.install(".[test]")
+    session.install(".[test]", *SLOW_TO_IMPORT)
     session.run("python", "tests/benchmarks/run.py", *session.posargs)
 
 
@@ -76,6 +110,31 @@ def chaos(session: nox.Session) -> None:
     session.run("python", "tests/chaos/run.py", *session.posargs)
     many = {**INSTALLED, "AGENTOPS_TEST_MANY": "200000"}
     session.run("pytest", "tests/journal/test_delivery.py", "-k", "at_full_speed", env=many)
+
+
+@nox.session(python="3.11")
+@nox.parametrize("framework", list(FRAMEWORKS), ids=list(FRAMEWORKS))
+def frameworks(session: nox.Session, framework: str) -> None:
+    """Programs of real agent frameworks, each in an environment of its own: ``nox -s "frameworks(openai-agents)"``."""
+    tools = [
+        "pytest>=8.3",
+        "pytest-timeout>=2.3",
+        "pytest-xdist>=3.6",
+        "hypothesis>=6.100",
+        "opentelemetry-distro>=0.60b0",
+    ]
+    session.install(*FRAMEWORKS[framework], *tools)
+    tests = f"tests/frameworks/test_{framework.replace('-', '_')}.py"
+    session.run("pytest", tests, *session.posargs, env={**INSTALLED, "AGENTOPS_TEST_FRAMEWORK": framework})
+
+
+@nox.session(python="3.11")
+@nox.parametrize("vendor", list(VENDORS), ids=list(VENDORS))
+def vendors(session: nox.Session, vendor: str) -> None:
+    """Other vendors' SDKs in the same program, each in an environment of its own: ``nox -s "vendors(logfire)"``."""
+    tools = ["pytest>=8.3", "pytest-timeout>=2.3", "pytest-xdist>=3.6", "hypothesis>=6.100"]
+    session.install(".", *VENDORS[vendor], *tools)
+    session.run("pytest", "tests/vendors", *session.posargs, env=INSTALLED)
 
 
 @nox.session

@@ -24,14 +24,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "across": BASE | {"sessions", "across"},
     "decorators": BASE | {"sessions", "decorators"},
     "journal": BASE | {"sessions", "journal"},
-    "runtime": BASE | {"sessions", "exits", "across", "decorators", "journal"},
+    "providers": BASE | {"sessions", "exits"},
+    "runtime": BASE | {"sessions", "exits", "across", "decorators", "journal", "providers"},
     "processor": BASE | {"sessions", "runtime"},
     "sampling": BASE | {"sessions", "runtime", "sampling"},
     "api": BASE | {"sessions", "decorators", "runtime", "standard_provider"},
     "operations": BASE | {"sessions", "decorators", "runtime"},
-    "instrumentation": BASE | {"sessions", "runtime", "instrumentation"},
+    "instrumentation": BASE | {"sessions", "across", "decorators", "runtime", "instrumentation"},
     "__init__": {"api", "operations", "processor", "sessions"},
-    "cli": BASE | {"cli", "journal"},
+    "cli": BASE | {"cli", "journal", "instrumentation"},
     "testing": BASE | {"sessions", "runtime", "testing"},
 }
 """Which part (a module, or a folder with all that is in it) may import which."""
@@ -228,7 +229,7 @@ class TestOnePlace:
         assert importers("genai_prices") == {"prices.py"}
 
     def test_hooks_of_imports(self) -> None:
-        assert users("sys.meta_path") == {"across/imports.py"}
+        assert users("sys.meta_path") == {"across/imports.py", "instrumentation/definitions.py"}
 
     def test_running_of_what_was_read(self) -> None:
         assert importers("pickle", "marshal", "shelve") == set()

@@ -64,7 +64,8 @@ def test_the_first_command_ends_with_the_trees_of_five_sessions(example: tuple[O
     outcome, _ = example
 
     assert outcome.returncode == 0
-    trees = outcome.stderr.splitlines()
+    # The tests have two vendors' instrumentations of one client, of which one is left out.
+    trees = [line for line in outcome.stderr.splitlines() if not line.startswith("the instrumentation ")]
     roots = [line.split() for line in trees if not line.startswith(("├", "└", "│", " "))]
     assert [(root[0], root[1], root[2]) for root in roots] == [
         ("research", "success", "completed"),

@@ -11,6 +11,9 @@ files.py        where stored sessions are, how their files are named, how many a
 store.py        the span exporter that writes them
 read.py         stored sessions, back from their files
 tree.py         a session as a tree; table.py: many as a table; document.py: either as JSON
+examine.py      what a program here would get: instrumentations, settings, problems
+settings.py     the settings and where they come from, without secrets
+doctor.py       that, on a terminal
 text.py         how times, tokens and foreign text are written on a terminal
 """
 

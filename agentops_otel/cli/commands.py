@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -169,4 +170,24 @@ def recover(directory: Path | None, as_json: bool) -> None:
         if summary.problem:
             click.echo(f"not read: {summary.problem}", err=True)
     if any(summary.left for summary in found):
+        sys.exit(1)
+
+
+@cli.command()
+@_json_option
+def doctor(as_json: bool) -> None:
+    """Tell what is attached to programs that `agentops-otel run` starts here, what is not and why, and the settings.
+
+    The status is 1 if something is wrong that loses data.
+    """
+    from .doctor import document, show
+    from .examine import examine
+    from .text import console
+
+    report = examine(os.environ)
+    if as_json:
+        click.echo(json.dumps(document(report), indent=2))
+    else:
+        show(report, console(sys.stdout))
+    if report.problems:
         sys.exit(1)
