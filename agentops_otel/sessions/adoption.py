@@ -10,6 +10,7 @@ import functools
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context, trace
@@ -35,13 +36,18 @@ if TYPE_CHECKING:
 RUNS_OF_SCOPES: Final[Mapping[str, frozenset[str]]] = {
     # The Agent Development Kit names no operation on its outermost span.
     "gcp.vertex.agent": frozenset({"invocation"}),
+    # Strands writes every attribute after the start.
+    "strands.telemetry.tracer": frozenset({"invoke_agent", "invoke_graph", "invoke_swarm"}),
 }
-"""Names of spans that are runs, by their instrumentation scope, where the operation does not say so."""
+"""First words of names of spans that are runs, by their instrumentation scope, where no attribute at start says so."""
 
 OPENINFERENCE_RUNS: Final = frozenset({"AGENT", "CHAIN"})
 """Kinds of OpenInference spans that, outermost, are runs."""
 
 _NAMES: Final = (semconv.GEN_AI_AGENT_NAME, semconv.GEN_AI_WORKFLOW_NAME)
+
+_ON_END: Final = "_agentops_on_end"
+"""Where an adopted span has what its end calls, among its own attributes."""
 
 _HINT: Final = context.create_key("agentops-run")
 
@@ -83,7 +89,7 @@ def is_run(span: SdkSpan, attributes: Mapping[str, Any], operations: Collection[
     if attributes.get(semconv.OPENINFERENCE_KIND) in OPENINFERENCE_RUNS:
         return True
     scope = span.instrumentation_scope
-    return scope is not None and scope.name in RUNS_OF_SCOPES and span.name in RUNS_OF_SCOPES[scope.name]
+    return scope is not None and span.name.partition(" ")[0] in RUNS_OF_SCOPES.get(scope.name, ())
 
 
 def adopt(registry: Registry, source: Source, span: SdkSpan, around: context.Context) -> AdoptedRecord:
@@ -99,8 +105,8 @@ def adopt(registry: Registry, source: Source, span: SdkSpan, around: context.Con
     record = AdoptedRecord(source, name, session_id, known, span)
     missing = {key: said for key, said in {semconv.SESSION_ID: session_id, **known}.items() if key not in attributes}
     span.set_attributes(missing)
-    # On the span and not on its class, so for this one only. The twin has it too.
-    span.end = functools.partial(_end, registry, record, _leaving())  # type: ignore[method-assign]
+    vars(span)[_ON_END] = functools.partial(_end, registry, record, _leaving())
+    span.__class__ = _adopted(type(span))  # type: ignore[assignment]
     totals_of(record).add_root(attributes)
     registry.adopted(record, span)
     return record
@@ -136,7 +142,25 @@ def take_over(root: trace.Span) -> bool:
 
 def _release(root: trace.Span) -> bool:
     """Gives the end of an adopted root back to its class; false if that was done before."""
-    return vars(root).pop("end", None) is not None
+    return vars(root).pop(_ON_END, None) is not None
+
+
+@functools.cache
+def _adopted(kind: type[trace.Span]) -> type[trace.Span]:
+    """The class of adopted spans of a class, with an end that we hear of before it happens.
+
+    A class, not a function on the span: that would not keep the span alive, and of ``tracer.start_span().end()`` the
+    span would be garbage before it has ended.
+    """
+
+    def end(span: trace.Span, end_time: int | None = None) -> None:
+        on_end = vars(span).get(_ON_END)
+        if on_end is None:
+            kind.end(span, end_time)
+        else:
+            on_end(end_time)
+
+    return type(kind.__name__, (kind,), {"end": end, "__module__": kind.__module__})
 
 
 def _end(registry: Registry, record: AdoptedRecord, left_before: int | None, end_time: int | None = None) -> None:
@@ -146,11 +170,12 @@ def _end(registry: Registry, record: AdoptedRecord, left_before: int | None, end
         return
     _release(root)
     registry.learn(record, attributes_of(root))
+    totals_of(record).add_usage_of_root(root, attributes_of(root))
     record.error_type = record.error_type or _recorded(root)
     leaving = _leaving()
     error = sys.exc_info()[1] if leaving != left_before else None
     ending = _ending_of(root, error if leaving is not None else None, end_time)
-    if isinstance(error, GeneratorExit):
+    if isinstance(error, GeneratorExit) or ending.reason is EndReason.GARBAGE_COLLECTED:
         # As for our own blocks: the garbage collector may be closing the generator, with any lock held.
         registry.end_soon(record, ending)
     else:
@@ -173,11 +198,29 @@ def _leaving() -> int | None:
     return None if error is None or isinstance(error, Exception) else id(error)
 
 
+def _is_in_finalizer() -> bool:
+    """Whether a ``__del__`` runs here: of a stream that nobody reads any longer.
+
+    Some instrumentations call that an error and some a success, so who ends the span says more than how.
+    """
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _ending_of(root: ReadableSpan, error: BaseException | None, end_time: int | None) -> Ending:
     time = clock.time_ns() if end_time is None else end_time
     if error is not None:
         ending = ending_for(error)
         return Ending(ending.state, ending.reason, signal=ending.signal, time=time)
+    if _is_in_finalizer():
+        return Ending(EndState.UNKNOWN, EndReason.GARBAGE_COLLECTED, time=time)
+    if attributes_of(root).get(semconv.END_REASON) == EndReason.CANCELLED.value:
+        # Of a decorated generator that was closed, whose end is written where no exception passes.
+        return Ending(EndState.UNKNOWN, EndReason.CANCELLED, time=time)
     status = root.status.status_code
     if status is not StatusCode.ERROR:
         return Ending(EndState.SUCCESS, EndReason.COMPLETED, time=time)
