@@ -50,8 +50,8 @@ OTEL_PYTHON_AGENTOPS_SESSIONS = "OTEL_PYTHON_AGENTOPS_SESSIONS"
 
 Functions each of whose calls is a session, separated by commas, for example
 ``my_app.jobs:run, my_app.bot:Bot.answer``: functions, coroutines, generators, methods. As if ``@session`` stood
-directly above their ``def``, so also where another decorator makes them a web handler or a task. The file that is run as
-the program has to be run as a module for that: ``python -m my_app``, not ``python my_app.py``.
+directly above their ``def``, so also where another decorator makes them a web handler or a task. The file that is run
+as the program has to be run as a module for that: ``python -m my_app``, not ``python my_app.py``.
 """
 
 OTEL_PYTHON_AGENTOPS_OPENAI_EXPORT = "OTEL_PYTHON_AGENTOPS_OPENAI_EXPORT"
