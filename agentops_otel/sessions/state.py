@@ -82,12 +82,12 @@ def ending_for(error: BaseException | None) -> Ending:
     """What it means that a block was left by ``error`` (None: left normally)."""
     if error is None:
         return COMPLETED
-    error = _innermost(error)
-    if isinstance(error, GeneratorExit) or _is_cancellation(error):
+    inner = _innermost(error)
+    if isinstance(inner, GeneratorExit) or _is_cancellation(inner):
         return Ending(EndState.UNKNOWN, EndReason.CANCELLED)
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(inner, KeyboardInterrupt):
         return Ending(EndState.UNKNOWN, EndReason.SIGNAL, signal="SIGINT")
-    if isinstance(error, SystemExit):
+    if isinstance(inner, SystemExit):
         return PROCESS_EXIT
     return Ending(EndState.ERROR, EndReason.EXCEPTION, exception=error)
 

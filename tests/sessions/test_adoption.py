@@ -7,7 +7,6 @@ import builtins
 import gc
 import signal
 import sys
-import sys
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
