@@ -16,7 +16,8 @@ from opentelemetry.trace import StatusCode
 
 from .. import semconv
 from ..shield import absorb
-from .adoption import AdoptedRecord, adopt, hint_in, is_run
+from .adopted import AdoptedRecord
+from .adoption import adopt, hint_in, is_run
 from .carrier import record_in
 from .context import BAGGAGE_KEY, SPAN_KEY, is_suppressed
 from .record import Record

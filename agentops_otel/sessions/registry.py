@@ -12,7 +12,7 @@ from opentelemetry import context, trace
 from .. import clock
 from ..shield import Shield
 from . import ending as ends
-from .adoption import AdoptedRecord
+from .adopted import AdoptedRecord
 from .afterlife import SpanKeeper
 from .carrier import ids_in
 from .context import SPAN_KEY
