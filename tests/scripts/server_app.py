@@ -43,6 +43,17 @@ def function(question: Question) -> str:
     return question.text
 
 
+@app.post("/agents")
+async def agents(question: Question) -> str:
+    """Runs two agents, one after the other, of a framework whose instrumentation marks them."""
+    for number in "12":
+        name = question.text + number
+        marks = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": name}
+        with tracer.start_as_current_span(f"invoke_agent {name}", attributes=marks):
+            await coroutine(Question(text=name))
+    return question.text
+
+
 @app.post("/stream")
 def stream(question: Question) -> StreamingResponse:
     return StreamingResponse(tokens(question.text))

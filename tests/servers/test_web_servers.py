@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.error import URLError
 
 import pytest
-from support.deaths import CANCELLED, COMPLETED, Death, End
+from support.deaths import CANCELLED, COMPLETED, END_STATE, SESSION_ID, Death, End
 from support.otlp import Receiver, Span
 from support.programs import Program, script
 from support.spans import poll
@@ -216,6 +216,35 @@ def test_workers_that_are_recycled_lose_nothing(servers: Servers, server: str, o
     inside = [span.name for root in died.receiver.sessions() for span in died.inside(root)]
     assert len(inside) == len(set(inside)) == running.working(), died
     assert set(answered) <= set(inside) <= set(asked)
+
+
+@pytest.mark.parametrize("is_cut_off", [False, True])
+def test_runs_of_agents_in_a_request_are_sessions_below_its_span(servers: Servers, is_cut_off: bool) -> None:
+    pytest.importorskip("opentelemetry.instrumentation.fastapi")
+    env = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "anthropic,openai", "OTEL_PYTHON_AGENTOPS_SESSIONS": ""}
+    with servers.start("uvicorn", "--timeout-graceful-shutdown", "1", **env) as running:
+        if is_cut_off:
+            asked = running.post("agents", "a")
+            poll(lambda: running.working() == 1, 60)
+        else:
+            running.let_go()
+            assert running.post("agents", "a").result() == "a"
+        died = servers.stop(running)
+    if is_cut_off:
+        assert asked.exception() is not None
+    request = died.span("POST /agents")
+    assert SESSION_ID not in request.attributes
+    ended = [("unknown", "cancelled")] if is_cut_off else [("success", "completed")] * 2
+    roots = [span for span in died.receiver.spans if END_STATE in span.attributes]
+    assert [root.name for root in roots] == ["invoke_agent a1", "invoke_agent a2"][: len(ended)]
+    assert [end_of(root) for root in roots] == ended
+    assert len({root.attributes[SESSION_ID] for root in roots}) == len(roots)
+    for root in roots:
+        assert (root.trace_id, root.parent_id) == (request.trace_id, request.span_id)
+        step = died.span(root.name.removeprefix("invoke_agent "))
+        assert (step.parent_id, step.attributes[SESSION_ID]) == (root.span_id, root.attributes[SESSION_ID])
+    events = [(log.event_name, log.span_id) for log in died.receiver.logs]
+    assert sorted(events) == sorted((f"session.{what}", root.span_id) for root in roots for what in ("start", "end"))
 
 
 def test_the_session_of_a_handler_is_linked_to_the_span_of_its_request(servers: Servers) -> None:
