@@ -16,6 +16,7 @@ from pathlib import Path
 from ..config import Config
 from ..instrumentation import distro
 from ..instrumentation.decisions import Decision, Reason, When
+from ..instrumentation.pre_instrument import chosen_configurator
 from . import environment as env
 from .journals import journal_directory
 from .settings import Setting, file_problem, settings_of
@@ -53,7 +54,7 @@ def examine(environment: Mapping[str, str]) -> Report:
     env.choose_exporters(program)
     chosen = distro.chosen_distro(program)
     decisions = [_under(chosen, decision) for decision in distro.decide_installed(imported=())]
-    configurator = _configurator(program)
+    configurator = chosen_configurator(program)
     return Report(
         {name: _version(name) for name in DISTRIBUTIONS},
         chosen,
@@ -72,23 +73,12 @@ def _under(chosen: str | None, decision: Decision) -> Decision:
     return replace(decision, when=When.NOW, reason=None, detail=detail)
 
 
-def _configurator(environment: Mapping[str, str]) -> str | None:
-    named = environment.get("OTEL_PYTHON_CONFIGURATOR")
-    names = [entry_point.name for entry_point in entry_points(group="opentelemetry_configurator")]
-    if named is not None:
-        return named if named in names else None
-    # Ours gives way to another one.
-    return next((name for name in names if name != distro.NAME), distro.NAME if distro.NAME in names else None)
-
-
 def _of_the_set_up(program: Mapping[str, str], chosen: str | None, configurator: str | None) -> Iterator[str]:
     if program.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         yield "OTEL_SDK_DISABLED is true: nothing is recorded"
     for variable, found in (("OTEL_PYTHON_DISTRO", chosen), ("OTEL_PYTHON_CONFIGURATOR", configurator)):
         if found is None and variable in program:
             yield f"{variable} is {program[variable]!r}, which is not installed"
-    if configurator is None and "OTEL_PYTHON_CONFIGURATOR" not in program:
-        yield "no configurator is installed: nothing sets OpenTelemetry up, if the program does not"
     if program.get("OTEL_CONFIG_FILE"):
         problem = file_problem(program["OTEL_CONFIG_FILE"])
         if problem:

@@ -12,14 +12,9 @@ from typing import Any
 
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk._configuration import _OTelSDKConfigurator
-from opentelemetry.util._importlib_metadata import entry_points
 
-from .. import config
 from ..runtime import runtime
 from ..shield import Shield
-
-NAME = "agentops"
-"""Of the entry point."""
 
 _ATTACHING = Shield("attaching to the TracerProvider that is being configured")
 
@@ -30,19 +25,7 @@ class AgentOpsConfigurator(_OTelSDKConfigurator):
 
     def _configure(self, **kwargs: Any) -> None:
         with _seen_from_the_start():
-            other = None if config.is_set("OTEL_PYTHON_CONFIGURATOR") else _other()
-            if other is None:
-                super()._configure(**kwargs)  # type: ignore[no-untyped-call]
-            else:
-                other().configure(**kwargs)
-
-
-def _other() -> Any:
-    """Another vendor's configurator, which is to be used where nobody has chosen ours: it was only found first."""
-    for entry_point in entry_points(group="opentelemetry_configurator"):
-        if entry_point.name != NAME:
-            return entry_point.load()
-    return None
+            super()._configure(**kwargs)  # type: ignore[no-untyped-call]
 
 
 @contextmanager

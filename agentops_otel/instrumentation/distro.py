@@ -107,10 +107,7 @@ def decide_installed(imported: Container[str] = sys.modules) -> list[Decision]:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Of several configurators OpenTelemetry loads one and warns of the others, each time a program starts.
-
-    Not to be said of ours: it is only there to be chosen, and gives way to any other.
-    """
+    """Where our configurator is chosen, OpenTelemetry warns of each other one that it did not load."""
     about = record.args if isinstance(record.args, tuple) else ()
     return not (NAME in about and str(record.msg).startswith("Configuration of %s not loaded"))
 

@@ -40,11 +40,10 @@ instrumentation/development:
 """
 
 SAID_BY_OTHERS = (
-    "Configuration of agentops not loaded",
-    "Configuration of configurator not loaded",
+    "Configuration of configurator not loaded because agentops is set by OTEL_PYTHON_CONFIGURATOR",
     "OTEL_CONFIG_FILE is set; ignoring configurator kwargs",
 )
-"""What auto-instrumentation says wherever two configurators are installed, and of any file."""
+"""What auto-instrumentation says where a configurator is chosen, and of any file."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ WAYS = {
     "plain": Way("plain"),
 }
 
-is_installed = bool(entry_points(group="opentelemetry_configurator", name="agentops")) and INSTRUMENT.exists()
+is_installed = bool(entry_points(group="opentelemetry_pre_instrument", name="agentops")) and INSTRUMENT.exists()
 has_files = is_installed and find_spec("opentelemetry.configuration") is not None
 
 

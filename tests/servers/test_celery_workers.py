@@ -54,7 +54,7 @@ class Celery:
         command, *rest = before
         words = [str(Path(sys.executable).with_name(command)), *rest, sys.executable, *CELERY, "worker"]
         words += ["-n", NODE, "-l", "ERROR", "-c", "2", *options]
-        with Program.start(words, env=self._environment | env, cwd=self.gate.parent) as worker:
+        with Program.start(words, env={**self._environment, **env}, cwd=self.gate.parent) as worker:
             worker.wait_for_line("ready", 60)
             yield worker
 
