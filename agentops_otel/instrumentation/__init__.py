@@ -1,4 +1,14 @@
-"""Zero-code: what `opentelemetry-instrument` and `agentops-otel run` load."""
+"""Zero-code: what `opentelemetry-instrument` and `agentops-otel run` load.
+
+Here is the instrumentor `agentops`, which attaches sessions and installs the other parts.
+
+seen_providers.py  TracerProviders that the program sets up later
+functions.py       functions of the user as sessions; definitions.py: decorated where they are defined
+frameworks/        what agent frameworks and their instrumentations leave out
+distro.py          the distro `agentops`; waiting.py: each instrumentation waits for its library;
+                   decisions.py: which are loaded at all; libraries.py: which modules those libraries are
+pre_instrument.py  the hook that sets the SDK up by configurator.py, where that is chosen
+"""
 
 from __future__ import annotations
 
