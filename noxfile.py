@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 nox.options.sessions = ["lint", "types", "tests"]
 nox.options.error_on_missing_interpreters = False
@@ -22,6 +23,7 @@ LOWEST = [
     "opentelemetry-instrumentation==0.60b0",
     "opentelemetry-semantic-conventions==0.60b0",
     "wrapt==1.17.0",
+    "packaging==22.0",
     "msgspec==0.19.0",
     "platformdirs==4.2.0",
 ]
@@ -35,8 +37,43 @@ COMPAT = {
 }
 """What the environment of each package has that calls the AgentOps SDK itself."""
 
+FRAMEWORKS = {
+    "openai": [".[openai]", "openai"],
+    "anthropic": [".[anthropic]", "anthropic>=2.12"],
+    "openai-agents": [".[openai-agents]", "openai-agents"],
+    "langgraph": [".[langchain]", "langgraph", "langchain", "langchain-openai"],
+    "pydantic-ai": [".[pydantic-ai]", "pydantic-ai-slim[openai]"],
+    "crewai": [".[crewai]", "crewai"],
+    "google-adk": [".", "google-adk>=2.10", "anthropic"],
+    "autogen": [".[openai]", "autogen-agentchat", "autogen-ext[openai]"],
+    "smolagents": [".[smolagents]", "smolagents[openai]"],
+    "strands": [".", "strands-agents[openai]>=1.50"],
+    "agno": [".[agno]", "agno>=3", "openai"],
+    "llama-index": [".[llama-index]", "llama-index-core", "llama-index-llms-openai"],
+    "haystack": [".[openai]", "haystack-ai>=3"],
+    "claude-agent-sdk": [".", "claude-agent-sdk>=0.2"],
+}
+"""What the environment of each agent framework has, in which tests/frameworks/test_<framework>.py is run."""
+
+VENDORS = {
+    "logfire": ["logfire"],
+    "langfuse": ["langfuse>=5"],
+    "traceloop": ["traceloop-sdk", "httpx"],
+    "phoenix": ["arize-phoenix-otel"],
+}
+"""What the environment of each vendor has, in which tests/vendors is run."""
+
 NEEDS_THE_COMMAND_LINE = ["--ignore=tests/cli", "--ignore=tests/test_readme.py", "--ignore=tests/test_examples.py"]
 
+# What the start of a program is measured with: two frameworks and their instrumentations, beside those of the tests.
+SLOW_TO_IMPORT = [
+    "langchain",
+    "openai-agents",
+    "opentelemetry-instrumentation-genai-langchain>=1.0b0,<2",
+    "opentelemetry-instrumentation-genai-openai-agents>=1.0b0,<2",
+]
+
+TOOLS = ["pytest>=8.3", "pytest-timeout>=2.3", "pytest-xdist>=3.6", "hypothesis>=6.100"]
 
 INSTALLED = {"AGENTOPS_TEST_INSTALLED": "1"}
 """Makes the tests check that they test what is installed."""
@@ -52,8 +89,7 @@ def tests(session: nox.Session) -> None:
 @nox.session(python="3.10")
 def lowest(session: nox.Session) -> None:
     """The tests of the core with the lowest versions of its dependencies."""
-    tools = ["pytest>=8.3", "pytest-timeout>=2.3", "pytest-xdist>=3.6", "hypothesis>=6.100", "rotel>=0.0.1a15"]
-    session.install(".", *LOWEST, *tools, "opentelemetry-instrumentation-threading==0.60b0")
+    session.install(".", *LOWEST, *TOOLS, "rotel>=0.0.1a15", "opentelemetry-instrumentation-threading==0.60b0")
     session.run("pytest", *NEEDS_THE_COMMAND_LINE, *session.posargs, env=INSTALLED)
 
 
@@ -75,7 +111,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Time and memory against the raw SDK, as Markdown; ``-- peers`` adds other session SDKs."""
-    session.install(".[test]")
+    session.install(".[test]", *SLOW_TO_IMPORT)
     session.run("python", "tests/benchmarks/run.py", *session.posargs)
 
 
@@ -92,13 +128,37 @@ def chaos(session: nox.Session) -> None:
 @nox.parametrize("user", list(COMPAT), ids=list(COMPAT))
 def compat(session: nox.Session, user: str) -> None:
     """Packages that call the AgentOps SDK, without it, each in an environment: ``nox -s "compat(crewai)"``."""
-    tools = ["pytest>=8.3", "pytest-timeout>=2.3", "pytest-xdist>=3.6", "hypothesis>=6.100", "rotel>=0.0.1a15"]
-    session.install(".[cli]", *COMPAT[user], *tools)
+    session.install(".[cli]", *COMPAT[user], *TOOLS, "rotel>=0.0.1a15")
     if user == "llama-index-callbacks-agentops":
         # It requires the AgentOps SDK, which is what must not be there.
         session.install("--no-deps", "llama-index-callbacks-agentops<0.4")
     tests = ["tests/compat/users", "tests/compat/test_migrating.py"]
     session.run("pytest", *tests, *session.posargs, env={**INSTALLED, "AGENTOPS_TEST_COMPAT": user})
+
+
+@nox.session(python="3.11")
+@nox.parametrize("framework", list(FRAMEWORKS), ids=list(FRAMEWORKS))
+def frameworks(session: nox.Session, framework: str) -> None:
+    """Programs of real agent frameworks, each in an environment of its own: ``nox -s "frameworks(openai-agents)"``."""
+    _install_if_it_can_be(session, *FRAMEWORKS[framework], *TOOLS, "opentelemetry-distro>=0.60b0")
+    tests = f"tests/frameworks/test_{framework.replace('-', '_')}.py"
+    session.run("pytest", tests, *session.posargs, env={**INSTALLED, "AGENTOPS_TEST_FRAMEWORK": framework})
+
+
+@nox.session(python="3.11")
+@nox.parametrize("vendor", list(VENDORS), ids=list(VENDORS))
+def vendors(session: nox.Session, vendor: str) -> None:
+    """Other vendors' SDKs in the same program, each in an environment of its own: ``nox -s "vendors(logfire)"``."""
+    _install_if_it_can_be(session, ".", *VENDORS[vendor], *TOOLS)
+    session.run("pytest", "tests/vendors", *session.posargs, env=INSTALLED)
+
+
+def _install_if_it_can_be(session: nox.Session, *requirements: str) -> None:
+    """Frameworks pin what they need on both sides: a release of one may not fit with that of another for a while."""
+    try:
+        session.install(*requirements)
+    except CommandFailed:
+        session.skip("it cannot be installed here")
 
 
 @nox.session

@@ -11,10 +11,9 @@ from opentelemetry import trace
 from opentelemetry.util.types import AttributeValue
 
 from . import standard_provider
-from .config import RUNS
 from .decorators.session import SessionScope
 from .runtime import is_sdk, runtime
-from .sessions import arguments, scores
+from .sessions import arguments, options, scores
 from .sessions.handle import Session
 from .sessions.joining import Joining
 from .sessions.recent import SessionStore
@@ -69,21 +68,15 @@ def configure(
     name = None if service_name is None else arguments.text("service_name", service_name)
     if tracer_provider is not None:
         arguments.instance_with("tracer_provider", tracer_provider, "add_span_processor", "get_tracer")
-    settings: dict[str, Any] = {}
-    if signals is not None:
-        settings["signals"] = arguments.boolean("signals", signals)
-    if exit_timeout is not None:
-        settings["exit_timeout"] = arguments.seconds("exit_timeout", exit_timeout, zero=True)
-    if redact is not None:
-        settings["redact"] = arguments.function("redact", redact)
-    if propagation is not None:
-        settings["propagation"] = arguments.boolean("propagation", propagation)
-    if journal is not None:
-        settings["journal"] = journal is not False
-        settings["journal_directory"] = None if isinstance(journal, bool) else arguments.directory("journal", journal)
-    if adopt is not None:
-        named = () if isinstance(adopt, bool) else arguments.tags("adopt", adopt)
-        settings["adopted"] = frozenset() if adopt is False else RUNS | {*named}
+    given = {
+        "signals": signals,
+        "exit_timeout": exit_timeout,
+        "propagation": propagation,
+        "redact": redact,
+        "journal": journal,
+        "adopt": adopt,
+    }
+    settings = {field: value for name in given for field, value in options.checked(name, given[name]).items()}
     if store is not None:
         arguments.instance_with("store", store, "get", "put")
         runtime.registry.recent.store = store

@@ -64,6 +64,12 @@ class Config:
     span_names: str = STANDARD
     """What the spans of such programs are called: by the conventions, or as that SDK called them."""
 
+    sessions: tuple[str, ...] = ()
+    """Functions each of whose calls is a session: ``package.module:Class.method``."""
+
+    openai_export: bool = False
+    """Let the OpenAI Agents SDK send its traces to OpenAI as well."""
+
     redact: Callable[[str, object], object] | None = None
     """What the user wants to be written in place of an argument, by its name, or of a ``"return"`` value."""
 
@@ -83,6 +89,8 @@ class Config:
             span_names=_span_names(),
             content_on_spans=content in ("span_only", "span_and_event"),
             content_on_events=content in ("event_only", "span_and_event"),
+            sessions=_words(env.OTEL_PYTHON_AGENTOPS_SESSIONS),
+            openai_export=_boolean(env.OTEL_PYTHON_AGENTOPS_OPENAI_EXPORT, cls.openai_export),
         )
 
 
@@ -153,6 +161,14 @@ def carrier() -> dict[str, str]:
     return {name.lower(): text for name in CARRIER if (text := os.environ.get(name, "")).isascii() and text}
 
 
+def is_disabled(instrumentation: str) -> bool:
+    """Whether the user wants a framework not to be instrumented, by ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS``.
+
+    "pydantic-ai" is as good as "pydantic_ai".
+    """
+    return instrumentation in (word.replace("-", "_") for word in _words("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"))
+
+
 def environment() -> dict[str, str]:
     """What a program inherits that this one starts."""
     return dict(os.environ)
@@ -161,6 +177,11 @@ def environment() -> dict[str, str]:
 def is_set(variable: str) -> bool:
     """Whether an environment variable has a value; an empty one counts as unset, as the specification says."""
     return bool(os.environ.get(variable, "").strip())
+
+
+def set_default(variable: str, value: str) -> None:
+    """Sets an environment variable that is not there, for this process and what it starts, as a distro does."""
+    os.environ.setdefault(variable, value)
 
 
 def _content() -> str:
@@ -172,6 +193,12 @@ def _content() -> str:
     if text not in ("", "false", "no_content", "span_only", "event_only", "span_and_event"):
         _logger.warning("%s is %r, which is not known; no content is written", variable, text)
     return text
+
+
+def _words(variable: str) -> tuple[str, ...]:
+    """What stands between commas, once each."""
+    words = (word.strip() for word in os.environ.get(variable, "").split(","))
+    return tuple(dict.fromkeys(filter(None, words)))
 
 
 def _boolean(variable: str, default: bool) -> bool:

@@ -60,6 +60,23 @@ OTEL_PYTHON_AGENTOPS_SPAN_NAMES = "OTEL_PYTHON_AGENTOPS_SPAN_NAMES"
 ``agentops_otel.compat``, are named by the GenAI conventions or as the AgentOps SDK named them.
 """
 
+OTEL_PYTHON_AGENTOPS_SESSIONS = "OTEL_PYTHON_AGENTOPS_SESSIONS"
+"""
+.. envvar:: OTEL_PYTHON_AGENTOPS_SESSIONS
+
+Functions each of whose calls is a session, separated by commas, for example
+``my_app.jobs:run, my_app.bot:Bot.answer``: functions, coroutines, generators, methods. As if ``@session`` stood
+directly above their ``def``, so also where another decorator makes them a web handler or a task. The file that is run
+as the program has to be run as a module for that: ``python -m my_app``, not ``python my_app.py``.
+"""
+
+OTEL_PYTHON_AGENTOPS_OPENAI_EXPORT = "OTEL_PYTHON_AGENTOPS_OPENAI_EXPORT"
+"""
+.. envvar:: OTEL_PYTHON_AGENTOPS_OPENAI_EXPORT
+
+``true`` or ``false`` (default): whether the OpenAI Agents SDK sends its traces to OpenAI as well, as it does by itself.
+"""
+
 OTEL_PYTHON_AGENTOPS_STORE = "OTEL_PYTHON_AGENTOPS_STORE"
 """
 .. envvar:: OTEL_PYTHON_AGENTOPS_STORE

@@ -18,4 +18,8 @@ class SessionSpanProcessor(TrackingProcessor):
 
     def __init__(self) -> None:
         super().__init__(runtime.registry)
-        runtime.processor_added()
+        runtime.processor_added(self)
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        runtime.processor_gone(self)

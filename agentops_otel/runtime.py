@@ -7,7 +7,6 @@ import functools
 import logging
 import sys
 import threading
-import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextvars import Token
 from time import monotonic
@@ -17,7 +16,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.util.types import AttributeValue
 
-from . import __version__, config, semconv
+from . import config
 from . import environment_variables as env
 from .across.celery_tasks import CeleryTasks
 from .across.pools import Pools
@@ -31,8 +30,8 @@ from .exits.celery_child import CeleryChild
 from .exits.excepthook import ExceptHook
 from .exits.fork import Fork
 from .exits.multiprocessing_child import MultiprocessingChild
-from .exits.provider_shutdown import ProviderShutdown
 from .exits.signals import Signals
+from .providers import Providers
 from .sessions import ids, scores
 from .sessions import record as records
 from .sessions.context import restore
@@ -48,9 +47,9 @@ from .shield import Shield
 
 if TYPE_CHECKING:
     from .journal.afterlife import Afterlife
+    from .sessions.processor import TrackingProcessor
 
 _logger = logging.getLogger("agentops_otel")
-_ATTACHING = Shield("attaching to the TracerProvider")
 _FLUSHING = Shield("flushing")
 _FORKING = Shield("cleaning up in a forked child")
 _KEEPING = Shield("setting the journal up")
@@ -86,10 +85,7 @@ class Runtime:
         """Starts a session whose handle a block holds."""
         self._provider: trace.TracerProvider | None = None
         """The provider the user chose; None: the global one."""
-        self._sources: weakref.WeakKeyDictionary[trace.TracerProvider, Source] = weakref.WeakKeyDictionary()
-        self._shutdown_hooks: weakref.WeakKeyDictionary[trace.TracerProvider, ProviderShutdown] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._sources = Providers(self.registry, new_processor, self._provider_shuts_down)
         self._latest: tuple[trace.TracerProvider | None, Source | None] = (None, None)
         self._excepthook = ExceptHook()
         self._at_exit = AtExit(self._process_exits)
@@ -194,6 +190,7 @@ class Runtime:
         """Puts the session span processor on a provider; once per provider, whoever calls it."""
         source = self._meet(provider)
         source.attach()
+        self._at_exit.arm()  # before what others have registered since they have set the provider up
         self._arm()
         return source
 
@@ -203,32 +200,29 @@ class Runtime:
         self._let_go()
         self._signals.disarm()
         self._excepthook.uninstall()
-        self._at_exit.disarm()
+        if not self.registry.open_count():  # those that are open still have to be ended
+            self._at_exit.disarm()
         self._celery_child.disarm()
-        for hook in list(self._shutdown_hooks.values()):
-            hook.undo()
-        self._shutdown_hooks.clear()
-        self._sources.clear()
+        self._sources.release()
         self._latest = (None, None)
         self._others.forget()
         self._is_armed = False
 
     def keep(self, providers: Collection[trace.TracerProvider]) -> None:
         """Forgets all other providers than these; where none is left, gives every hook back."""
-        for provider in list(self._sources):
-            if provider not in providers:
-                del self._sources[provider]
-                hook = self._shutdown_hooks.pop(provider, None)
-                if hook is not None:
-                    hook.undo()
         self._latest = (None, None)
-        if not self._sources:
+        if not self._sources.keep(providers):
             self.release()
 
-    def processor_added(self) -> None:
+    def processor_added(self, processor: TrackingProcessor) -> None:
         """Somebody makes a session span processor, so there is a provider whose exit comes after ours."""
+        self._sources.processor_added(processor)
         self._at_exit.arm()
         self._arm()
+
+    def processor_gone(self, processor: TrackingProcessor) -> None:
+        """A session span processor was shut down."""
+        self._sources.processor_gone(processor)
 
     def _source_of(self, provider: trace.TracerProvider) -> Source | None:
         source = self._sources.get(provider)
@@ -240,23 +234,9 @@ class Runtime:
     def _meet(self, provider: trace.TracerProvider) -> Source:
         source = self._sources.get(provider)
         if source is None:
-            weakly = weakref.ref(provider)
-            source = Source(
-                self.registry, provider.get_tracer(semconv.SCOPE, __version__), lambda: self._add_processor(weakly())
-            )
-            met = source
-            self._sources[provider] = source
-            with _ATTACHING:
-                self._shutdown_hooks[provider] = ProviderShutdown(provider, lambda: self._provider_shuts_down(met))
+            source = self._sources.meet(provider)
             self._at_exit.arm()  # before the provider's own exit callback
         return source
-
-    def _add_processor(self, provider: Any) -> None:
-        with _ATTACHING:
-            if provider is not None:
-                from .processor import SessionSpanProcessor
-
-                provider.add_span_processor(SessionSpanProcessor())
 
     def _arm(self) -> None:
         if self._others.look():
@@ -388,6 +368,13 @@ class Runtime:
 def is_sdk(provider: object) -> bool:
     """Whether this is a provider that takes span processors, not the API's no-op or proxy."""
     return callable(getattr(provider, "add_span_processor", None))
+
+
+def new_processor() -> TrackingProcessor:
+    """Imported here: it needs the SDK, which is there if there is a provider to put it on."""
+    from .processor import SessionSpanProcessor
+
+    return SessionSpanProcessor()
 
 
 def run_joined(carrier: Mapping[str, str], function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

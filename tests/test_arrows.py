@@ -24,15 +24,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "across": BASE | {"sessions", "across"},
     "decorators": BASE | {"sessions", "decorators"},
     "journal": BASE | {"sessions", "journal"},
-    "runtime": BASE | {"sessions", "exits", "across", "decorators", "journal"},
+    "providers": BASE | {"sessions", "exits"},
+    "runtime": BASE | {"sessions", "exits", "across", "decorators", "journal", "providers"},
     "processor": BASE | {"sessions", "runtime"},
     "sampling": BASE | {"sessions", "runtime", "sampling"},
     "api": BASE | {"sessions", "decorators", "runtime", "standard_provider"},
     "operations": BASE | {"sessions", "decorators", "runtime"},
     "compat": BASE | {"sessions", "across", "decorators", "runtime", "api", "standard_provider", "compat"},
-    "instrumentation": BASE | {"sessions", "runtime", "compat", "instrumentation"},
+    "instrumentation": BASE | {"sessions", "across", "decorators", "runtime", "compat", "instrumentation"},
     "__init__": {"api", "operations", "processor", "sessions"},
-    "cli": BASE | {"cli", "journal"},
+    "cli": BASE | {"cli", "journal", "instrumentation"},
     "testing": BASE | {"sessions", "runtime", "testing"},
 }
 """Which part (a module, or a folder with all that is in it) may import which."""
@@ -229,8 +230,9 @@ class TestOnePlace:
         assert importers("genai_prices") == {"prices.py"}
 
     def test_hooks_of_imports(self) -> None:
-        # The second one is asked for distributions and finds no module.
-        assert users("sys.meta_path") == {"across/imports.py", "compat/install.py"}
+        # One of them is asked for distributions only, and finds no module.
+        hooks = {"across/imports.py", "instrumentation/definitions.py", "compat/install.py"}
+        assert users("sys.meta_path") == hooks
 
     def test_running_of_what_was_read(self) -> None:
         assert importers("pickle", "marshal", "shelve") == set()

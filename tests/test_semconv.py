@@ -38,6 +38,7 @@ NAMES: dict[str, Any] = {
     "GEN_AI_TOOL_TYPE": "gen_ai.tool.type",
     "GEN_AI_TOOL_CALL_ARGUMENTS": "gen_ai.tool.call.arguments",
     "GEN_AI_TOOL_CALL_RESULT": "gen_ai.tool.call.result",
+    "GEN_AI_TOOL_CALL_ID": "gen_ai.tool.call.id",
     "GEN_AI_EVALUATION_NAME": "gen_ai.evaluation.name",
     "GEN_AI_EVALUATION_SCORE_VALUE": "gen_ai.evaluation.score.value",
     "GEN_AI_EVALUATION_SCORE_LABEL": "gen_ai.evaluation.score.label",

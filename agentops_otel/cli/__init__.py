@@ -12,6 +12,9 @@ store.py        the span exporter that writes them
 read.py         stored sessions, back from their files
 tree.py         a session as a tree; table.py: many as a table; document.py: either as JSON
 migration/      `migrate`: what becomes of the calls of the AgentOps SDK in a program
+examine.py      what a program here would get: instrumentations, settings, problems
+settings.py     the settings and where they come from, without secrets
+doctor.py       that, on a terminal
 text.py         how times, tokens and foreign text are written on a terminal
 """
 

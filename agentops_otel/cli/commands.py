@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -207,4 +208,24 @@ def migrate(paths: tuple[Path, ...], as_diff: bool, as_json: bool) -> None:
         for section in sections(found):
             screen.print(section)
     if not is_done(found):
+        sys.exit(1)
+
+
+@cli.command()
+@_json_option
+def doctor(as_json: bool) -> None:
+    """Tell what is attached to programs that `agentops-otel run` starts here, what is not and why, and the settings.
+
+    The status is 1 if something is wrong that loses data.
+    """
+    from .doctor import document, show
+    from .examine import examine
+    from .text import console
+
+    report = examine(os.environ)
+    if as_json:
+        click.echo(json.dumps(document(report), indent=2))
+    else:
+        show(report, console(sys.stdout))
+    if report.problems:
         sys.exit(1)

@@ -12,6 +12,12 @@ from ..config import otlp_protocol_for
 LOCAL_EXPORTER = "agentops_local"
 """Name of the entry point of `store.LocalSpanExporter`."""
 
+DISTRO = "agentops"
+"""Name of the entry point of `instrumentation.distro`, which is not imported here: it loads what the supervisor does
+not need."""
+
+OTEL_PYTHON_DISTRO = "OTEL_PYTHON_DISTRO"
+
 
 def instrument(environment: MutableMapping[str, str], *, working_directory: bool) -> None:
     """Makes Python start OpenTelemetry's auto-instrumentation, as `opentelemetry-instrument` does.
@@ -36,6 +42,15 @@ def without_instrumentation(environment: Mapping[str, str]) -> dict[str, str] | 
     rest = [path for path in paths if path != ours]
     plain = {name: value for name, value in environment.items() if name != "PYTHONPATH"}
     return plain | {"PYTHONPATH": os.pathsep.join(rest)} if rest else plain
+
+
+def choose_distro(environment: MutableMapping[str, str]) -> None:
+    """Lets instrumentations wait for what they instrument, unless another distro is chosen.
+
+    What the program starts inherits the choice; where it runs without this package the name is unknown there, and
+    OpenTelemetry goes on without a distro. That is all the same, as the exporters are chosen here.
+    """
+    _default(environment, OTEL_PYTHON_DISTRO, DISTRO)
 
 
 def choose_exporters(environment: MutableMapping[str, str]) -> bool:

@@ -51,6 +51,7 @@ def run(words: Sequence[str], *, store: Path | None, service_name: str | None, q
         program = Program.parse(words)
         environment = dict(os.environ)
         env.instrument(environment, working_directory=program.is_command)
+        env.choose_distro(environment)
         env.name_service(environment, service_name, program.name)
         stored = env.choose_exporters(environment)
         environment[OTEL_PYTHON_AGENTOPS_RUN_ID] = run_id

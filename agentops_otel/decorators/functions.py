@@ -171,8 +171,10 @@ def _async_generator(
                 try:
                     sent = yield item
                 except GeneratorExit:
-                    closing = generator.aclose()
-                    await (closing if context is None else _InContext(context, closing))
+                    # At its end an event loop closes all generators at once: then it may be at this one already.
+                    if not getattr(generator, "ag_running", False):
+                        closing = generator.aclose()
+                        await (closing if context is None else _InContext(context, closing))
                     raise
                 except BaseException as error:  # noqa: BLE001 - passed on to the body
                     step = generator.athrow(error)

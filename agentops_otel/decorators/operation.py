@@ -10,13 +10,12 @@ from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
 from opentelemetry import context, trace
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
 from opentelemetry.trace import Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
 from .. import clock, semconv
 from ..config import Config
-from ..sessions.context import SPAN_KEY, detach_quietly
+from ..sessions.context import SPAN_KEY, detach_quietly, is_suppressed
 from ..sessions.events import emit
 from ..sessions.exceptions import error_type, record_exception
 from ..sessions.sdk_spans import attributes_of
@@ -27,7 +26,6 @@ from .content import Content, Parameters
 from .functions import blocks_left_by
 
 _SDK = "opentelemetry.sdk.trace"
-_SUPPRESS_INSTRUMENTATION_KEY_OF_OLD = "suppress_instrumentation"
 _CALL_KEY = context.create_key("agentops-call")
 """Under this key a context holds the innermost `Call` of a method of a decorated class."""
 
@@ -89,7 +87,7 @@ class Operation(NamedTuple):
             if tracer is None:
                 return None
             here = context.get_current()
-            if here.get(_SUPPRESS_INSTRUMENTATION_KEY) or here.get(_SUPPRESS_INSTRUMENTATION_KEY_OF_OLD):
+            if is_suppressed(here):
                 return None
             innermost: Any = here.get(_CALL_KEY)
             if innermost is not None and self.member is not None and self.member.is_called_inside(innermost, args):

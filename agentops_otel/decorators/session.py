@@ -42,7 +42,7 @@ class SessionScope:
             raise TypeError(f"session decorates a function, not {function!r}")
         name = self._plan.name or getattr(function, "__name__", None) or type(function).__name__
         plan = self._plan._replace(name=encodable(name), location=location_of(function))
-        return wrap(function, lambda args, kwargs: _Call(self._start, plan))
+        return wrap(function, lambda args, kwargs: SessionCall(self._start, plan))
 
     def __enter__(self) -> Session:
         started = self._start(self._plan)
@@ -66,7 +66,7 @@ class SessionScope:
         self.__exit__(kind, error, traceback)
 
 
-class _Call(SessionScope):
+class SessionCall(SessionScope):
     """The session of one call of a decorated function."""
 
     __slots__ = ()

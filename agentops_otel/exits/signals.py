@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import functools
 import os
 import select
 import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 from ..sessions.worker import start_thread
 
@@ -28,57 +30,101 @@ class Signals:
     handler of `faulthandler` does, for it is written in C and writes its report to a file descriptor at once: here
     to the same pipe. It then calls the one before it, so whoever looks finds an ordinary handler, can call it, and
     can put it back.
+
+    A handler of the program is left alone. But many, when they have done their work, restore the default and send the
+    signal again, to die by it as is the custom (web servers do when they have stopped), and between these two lines
+    nobody else can act. So `signal.signal` is replaced by a function that takes the signals for us where it was asked
+    to make the default their disposition.
     """
 
     def __init__(self, job: Callable[[str], object]) -> None:
         self._job = job
+        self._ours = self._handle
         self._pipes: dict[int, tuple[int, int]] = {}
-        """Read and write end for each signal that is listened to."""
+        """Read and write end for each signal, while it is listened to."""
+        self._preparing = threading.Lock()
         self._is_armed = False
         self._dying_of: int | None = None
+        self._original: Callable[[int, Any], Any] = signal.signal
+        self._replacement: Callable[[int, Any], Any] | None = None
 
     def arm(self) -> bool:
-        """Installs the handlers over default dispositions, which only the main thread can; false elsewhere."""
-        if self._is_armed:
-            return True
-        if threading.current_thread() is not threading.main_thread():
-            return False
-        self._is_armed = True
-        for number in WATCHED:
-            if signal.getsignal(number) in (signal.SIG_DFL, self._handle):
-                self._watch(number)
-        if self._pipes:
-            pipes = dict(self._pipes)
-            try:
-                start_thread(lambda: self._listen(pipes), "agentops-otel-signals")
-            except RuntimeError:  # no thread can be had: the signals kill at once
-                self.disarm()
-        return True
+        """Installs the handlers over default dispositions, which only the main thread can; false elsewhere.
+
+        From any thread: they are installed where a disposition becomes the default from now on.
+        """
+        if not self._is_armed and self._prepare() and threading.current_thread() is threading.main_thread():
+            self._is_armed = True
+            for number in self._pipes:
+                if signal.getsignal(number) in (signal.SIG_DFL, self._ours):
+                    self._take(number)
+        return self._is_armed
 
     def disarm(self) -> None:
         """Gives the signals back, where nobody else has taken them since."""
-        if self._is_armed and threading.current_thread() is threading.main_thread():
+        if self._pipes and threading.current_thread() is threading.main_thread():
             self._is_armed = False
             for number in self._pipes:
                 faulthandler.unregister(number)
-                if signal.getsignal(number) == self._handle:
-                    signal.signal(number, signal.SIG_DFL)
+                if signal.getsignal(number) == self._ours:
+                    self._original(number, signal.SIG_DFL)
             self._close()
+            module: Any = signal
+            if module.signal is self._replacement:
+                module.signal, self._replacement = self._original, None
 
     def in_child_after_fork(self) -> None:
         """The pipes lead to the parent's listener: a signal to the child must not kill the parent."""
         self._is_armed = False
         self._dying_of = None
+        self._preparing = threading.Lock()
         for number in self._pipes:
             faulthandler.unregister(number)
         self._close()
 
-    def _watch(self, number: int) -> None:
-        reader, writer = os.pipe()
-        os.set_blocking(writer, False)
-        signal.signal(number, self._handle)
-        faulthandler.register(number, file=writer, all_threads=False, chain=True)
-        self._pipes[number] = reader, writer
+    def _prepare(self) -> bool:
+        """Listens from now on: on any thread, and before a handler runs, for that cannot start a thread."""
+        # Not blocking: whoever holds the lock does it, and this thread comes by again.
+        if not self._pipes and self._preparing.acquire(blocking=False):
+            try:
+                self._listen_to({number: _pipe() for number in WATCHED})
+            finally:
+                self._preparing.release()
+        return bool(self._pipes)
+
+    def _listen_to(self, pipes: dict[int, tuple[int, int]]) -> None:
+        self._replace()
+        self._pipes = pipes
+        try:
+            start_thread(lambda: self._listen(pipes), "agentops-otel-signals")
+        except RuntimeError:  # no thread can be had: the signals kill at once
+            self._close()
+            for reader, _ in pipes.values():
+                os.close(reader)
+
+    def _replace(self) -> None:
+        if self._replacement is not None:
+            return  # and others may have wrapped it since
+        module: Any = signal
+        original = self._original = module.signal
+
+        @functools.wraps(original)
+        def replacement(signalnum: Any, handler: Any) -> Any:
+            # Nothing but integers is compared: a handler may be anything that can be called.
+            becomes_ours = handler is self._ours or (isinstance(handler, int) and handler == signal.SIG_DFL)
+            is_main = threading.current_thread() is threading.main_thread()  # no other can
+            if becomes_ours and is_main and signalnum in self._pipes:
+                return self._take(signalnum)
+            return original(signalnum, handler)
+
+        module.signal = self._replacement = replacement
+
+    def _take(self, number: int) -> Any:
+        """Installs our handlers; the handler that was there before."""
+        faulthandler.unregister(number)  # not there any more, if somebody has handled the signal meanwhile
+        previous = self._original(number, self._ours)
+        faulthandler.register(number, file=self._pipes[number][1], all_threads=False, chain=True)
+        return previous
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         pipe = self._pipes.get(number)
@@ -114,6 +160,12 @@ class Signals:
         pipes, self._pipes = self._pipes, {}
         for _, writer in pipes.values():
             os.close(writer)
+
+
+def _pipe() -> tuple[int, int]:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    return reader, writer
 
 
 def _kill(number: int) -> None:

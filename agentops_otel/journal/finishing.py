@@ -12,6 +12,7 @@ from opentelemetry.util.types import AttributeValue
 
 from .. import semconv
 from ..sessions import events
+from ..sessions.carrier import ids_in
 from ..sessions.sdk_spans import attributes_of
 from ..sessions.state import Ending, EndReason, EndState
 from ..sessions.totals import Totals
@@ -51,13 +52,17 @@ def ended(state: SpanState, time: int, known: Mapping[str, AttributeValue]) -> S
 def recounted(
     root: SpanState, spans: Iterable[SpanState], readable: Callable[[SpanState], ReadableSpan | None]
 ) -> SpanState:
-    """A root with the totals of the other spans of its session, which come in the order of their starts.
+    """A root with what the other spans of its session say of it; these come in the order of their starts.
 
-    Totals are written on an open root twice a second, so what ended last is not in them. Where fewer spans are there
+    Totals, and the conversation that a framework names later, are written on an open root twice a second, so what came
+    last is not there. Where fewer spans are there
     than were counted, because those that were delivered need not stay in the journal, what stands on the root stays.
     """
     session_id = root.attributes.get(semconv.SESSION_ID)  # a trace may have several sessions, below a request
     waiting = deque(state for state in spans if state.attributes.get(semconv.SESSION_ID, session_id) == session_id)
+    said = (state.attributes.get(semconv.GEN_AI_CONVERSATION_ID) for state in waiting)
+    learned = ids_in({semconv.GEN_AI_CONVERSATION_ID: next(filter(None, said), None)})
+    root = root._replace(attributes={**learned, **root.attributes})
     opened: dict[int, Any] = {}
     totals = Totals()
     totals.add_root(root.attributes)

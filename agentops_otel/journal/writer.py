@@ -283,8 +283,7 @@ class Journal:
 
     def _next_segment(self, length: int) -> Segment | None:
         while self._shelf.is_too_large():
-            oldest = self._shelf.oldest
-            waited = 0
+            oldest, waited = self._shelf.oldest, 0
             for span_id in self._kept_in(oldest):
                 waited += self._waiting.pop(span_id, 0) != 0  # who wants to send it finds that it is not there
                 self._forget(span_id)
@@ -328,7 +327,8 @@ class Journal:
         return state if isinstance(state, records.SpanState) and state.span_id == span_id else None
 
     def _kept_in(self, segment: Segment) -> list[int]:
-        return [span_id for span_id, position in list(self._spans.items()) if position >> 32 == segment.number]
+        # A copy is made in one operation.
+        return [span_id for span_id, position in self._spans.copy().items() if position >> 32 == segment.number]
 
     # -- looking after the files, in another thread --
 

@@ -6,27 +6,21 @@ that framework, which ends it when it likes; until then it is guarded like a ses
 
 from __future__ import annotations
 
-import functools
-import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import context, trace
-from opentelemetry.trace import StatusCode
+from opentelemetry import context
 
-from .. import clock, semconv
+from .. import semconv
 from . import arguments, ids
+from .adopted import AdoptedRecord, hear_end
 from .carrier import ids_in
 from .context import BAGGAGE_KEY, detach_quietly
-from .leak_guard import state_of
-from .record import Record, ignore_end
 from .sdk_spans import attributes_of
-from .state import Ending, EndReason, EndState, ending_for
 from .totals import totals_of
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace import Span as SdkSpan
 
     from .registry import Registry
@@ -35,8 +29,10 @@ if TYPE_CHECKING:
 RUNS_OF_SCOPES: Final[Mapping[str, frozenset[str]]] = {
     # The Agent Development Kit names no operation on its outermost span.
     "gcp.vertex.agent": frozenset({"invocation"}),
+    # Strands writes every attribute after the start.
+    "strands.telemetry.tracer": frozenset({"invoke_agent", "invoke_graph", "invoke_swarm"}),
 }
-"""Names of spans that are runs, by their instrumentation scope, where the operation does not say so."""
+"""First words of names of spans that are runs, by their instrumentation scope, where no attribute at start says so."""
 
 OPENINFERENCE_RUNS: Final = frozenset({"AGENT", "CHAIN"})
 """Kinds of OpenInference spans that, outermost, are runs."""
@@ -44,36 +40,6 @@ OPENINFERENCE_RUNS: Final = frozenset({"AGENT", "CHAIN"})
 _NAMES: Final = (semconv.GEN_AI_AGENT_NAME, semconv.GEN_AI_WORKFLOW_NAME)
 
 _HINT: Final = context.create_key("agentops-run")
-
-_CANCELLATIONS: Final = frozenset({"CancelledError", "Cancelled", "GeneratorExit"})
-"""Last parts of an ``error.type`` that tell of no error, but of a run that nobody wants any longer."""
-
-
-class AdoptedRecord(Record):
-    """The record of a session whose root is a span of somebody else.
-
-    The root is held as a twin (another object with the same state), so that the span itself can become garbage: that
-    is how a run that was abandoned is noticed.
-    """
-
-    __slots__ = ("_key",)
-
-    def __init__(self, source: Source, name: str, session_id: str, ids: Mapping[str, str], span: SdkSpan) -> None:
-        super().__init__(source, name, session_id, ids)
-        trace_id, span_id = span.context.trace_id, span.context.span_id
-        # Below the span of a request there may be several runs, so there the trace does not tell them apart.
-        self._key: int = trace_id if span.parent is None else span_id << 128 | trace_id
-        kind: type[trace.Span] = type(span)
-        twin = kind.__new__(kind)
-        twin.__dict__ = state_of(span)
-        self.born(twin)
-
-    @property
-    def key(self) -> int:
-        return self._key
-
-    def is_root(self, span_id: int) -> bool:
-        return bool(self.lasting_context.span_id == span_id)
 
 
 def is_run(span: SdkSpan, attributes: Mapping[str, Any], operations: Collection[str]) -> bool:
@@ -83,7 +49,7 @@ def is_run(span: SdkSpan, attributes: Mapping[str, Any], operations: Collection[
     if attributes.get(semconv.OPENINFERENCE_KIND) in OPENINFERENCE_RUNS:
         return True
     scope = span.instrumentation_scope
-    return scope is not None and scope.name in RUNS_OF_SCOPES and span.name in RUNS_OF_SCOPES[scope.name]
+    return scope is not None and span.name.partition(" ")[0] in RUNS_OF_SCOPES.get(scope.name, ())
 
 
 def adopt(registry: Registry, source: Source, span: SdkSpan, around: context.Context) -> AdoptedRecord:
@@ -99,8 +65,7 @@ def adopt(registry: Registry, source: Source, span: SdkSpan, around: context.Con
     record = AdoptedRecord(source, name, session_id, known, span)
     missing = {key: said for key, said in {semconv.SESSION_ID: session_id, **known}.items() if key not in attributes}
     span.set_attributes(missing)
-    # On the span and not on its class, so for this one only. The twin has it too.
-    span.end = functools.partial(_end, registry, record, _leaving())  # type: ignore[method-assign]
+    hear_end(registry, record, span)
     totals_of(record).add_root(attributes)
     registry.adopted(record, span)
     return record
@@ -124,64 +89,3 @@ def hint_in(around: context.Context) -> Mapping[str, str]:
     """What was said of the runs that start in a context."""
     said: Any = around.get(_HINT)
     return said or {}
-
-
-def take_over(root: trace.Span) -> bool:
-    """Takes the end of an adopted root from its framework; false if that is just ending it."""
-    is_taken = _release(root)
-    if is_taken:
-        ignore_end(root)
-    return is_taken
-
-
-def _release(root: trace.Span) -> bool:
-    """Gives the end of an adopted root back to its class; false if that was done before."""
-    return vars(root).pop("end", None) is not None
-
-
-def _end(registry: Registry, record: AdoptedRecord, left_before: int | None, end_time: int | None = None) -> None:
-    """What the framework calls to end its span."""
-    root: Any = record.span
-    if not record.is_open or root is None:
-        return
-    _release(root)
-    registry.learn(record, attributes_of(root))
-    record.error_type = record.error_type or _recorded(root)
-    leaving = _leaving()
-    error = sys.exc_info()[1] if leaving != left_before else None
-    ending = _ending_of(root, error if leaving is not None else None, end_time)
-    if isinstance(error, GeneratorExit):
-        # As for our own blocks: the garbage collector may be closing the generator, with any lock held.
-        registry.end_soon(record, ending)
-    else:
-        registry.end(record, ending)
-
-
-def _recorded(root: ReadableSpan) -> str | None:
-    """The type of the exception that was recorded last on a root, where its framework says no more of an error."""
-    if semconv.ERROR_TYPE not in attributes_of(root):
-        for event in reversed(root.events):
-            if event.name == semconv.EVENT_EXCEPTION and event.attributes:
-                kind = event.attributes.get(semconv.EXCEPTION_TYPE)
-                return kind if isinstance(kind, str) else None
-    return None
-
-
-def _leaving() -> int | None:
-    """Which exception that is no error is passing here: one that leaves the block in which the span is."""
-    error = sys.exc_info()[1]
-    return None if error is None or isinstance(error, Exception) else id(error)
-
-
-def _ending_of(root: ReadableSpan, error: BaseException | None, end_time: int | None) -> Ending:
-    time = clock.time_ns() if end_time is None else end_time
-    if error is not None:
-        ending = ending_for(error)
-        return Ending(ending.state, ending.reason, signal=ending.signal, time=time)
-    status = root.status.status_code
-    if status is not StatusCode.ERROR:
-        return Ending(EndState.SUCCESS, EndReason.COMPLETED, time=time)
-    kind = str(attributes_of(root).get(semconv.ERROR_TYPE, "")).rpartition(".")[2]
-    if kind in _CANCELLATIONS:
-        return Ending(EndState.UNKNOWN, EndReason.CANCELLED, time=time)
-    return Ending(EndState.ERROR, EndReason.EXCEPTION, time=time)

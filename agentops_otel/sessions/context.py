@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from opentelemetry import baggage, context, trace
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
 
 from .record import JOINED, Record
 
@@ -20,6 +21,13 @@ up costs a fifth of `trace.get_current_span`."""
 
 BAGGAGE_KEY = next(iter(baggage.set_baggage("", "", context.Context())))
 """The key under which a context holds its baggage."""
+
+_SUPPRESS_INSTRUMENTATION_KEY_OF_OLD = "suppress_instrumentation"
+
+
+def is_suppressed(around: context.Context) -> bool:
+    """Whether nothing is to be instrumented in a context: `opentelemetry.instrumentation.utils` says so in it."""
+    return bool(around.get(_SUPPRESS_INSTRUMENTATION_KEY) or around.get(_SUPPRESS_INSTRUMENTATION_KEY_OF_OLD))
 
 
 def restore(record: Record) -> None:

@@ -11,7 +11,7 @@ from opentelemetry.util.types import AttributeValue
 
 from .. import semconv
 from ..shield import Shield, absorb, encodable, text_of
-from .adoption import AdoptedRecord, take_over
+from .adopted import AdoptedRecord, take_over
 from .exceptions import error_type, record_exception
 from .record import Record, answer_invalid, silence
 from .sdk_spans import attributes_of, write

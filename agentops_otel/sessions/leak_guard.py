@@ -114,7 +114,7 @@ class LeakGuard:
         """Watches the open spans of a session that are still held; true if they have to be looked at again."""
         spans = record.spans or {}
         again = False
-        for span_id, held in list(spans.items()):
+        for span_id, held in spans.copy().items():  # in one operation, others start and end meanwhile
             if isinstance(held, SpanWatch):
                 watch, span = held, held()
             else:

@@ -23,8 +23,11 @@ class TrackingLogProcessor(LogRecordProcessor):
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
+        self.is_on = True
 
     def on_emit(self, log_record: Any) -> None:
+        if not self.is_on:
+            return
         try:
             emitted = log_record.log_record
             record = self._record_of(emitted)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
-import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..shield import Shield
+from .by_identity import ByIdentity
 from .events import SessionEvents, logger_provider
 from .metrics import SessionMetrics, meter_provider
 from .observer import Observer
 from .registry import Registry
+
+if TYPE_CHECKING:
+    from .log_processor import TrackingLogProcessor
 
 _ATTACHING = Shield("attaching to the providers of logs and metrics")
 
@@ -24,7 +27,8 @@ class OtherSignals:
         self._events = SessionEvents()
         self._logs: Any = None
         self._metrics: Any = None
-        self._has_processor: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._processors: ByIdentity[Any, TrackingLogProcessor] = ByIdentity()
+        self._meters: ByIdentity[Any, SessionMetrics] = ByIdentity()
         self._attaching = threading.RLock()
 
     def look(self) -> bool:
@@ -44,7 +48,7 @@ class OtherSignals:
             self._attach_processor(logs)
         if metrics is not None:
             with _ATTACHING:
-                observers.append(SessionMetrics(metrics, __version__, self._registry.open_count))
+                observers.append(self._metrics_of(metrics))
         self._logs, self._metrics = logs, metrics
         self._registry.observers = tuple(observers)
         return True
@@ -58,7 +62,9 @@ class OtherSignals:
         return [provider for provider in (logger_provider(), meter_provider()) if provider is not None]
 
     def forget(self) -> None:
-        """Starts anew: the next `look` finds everything new."""
+        """Says nothing any more, until the next `look`, which finds everything new."""
+        for processor in self._processors.values():
+            processor.is_on = False
         self._logs = self._metrics = None
         self._registry.observers = ()
 
@@ -67,6 +73,15 @@ class OtherSignals:
         from .log_processor import TrackingLogProcessor, attach
 
         with _ATTACHING:
-            if provider not in self._has_processor:
-                self._has_processor.add(provider)
-                attach(provider, TrackingLogProcessor(self._registry))
+            processor = self._processors.get(provider)
+            if processor is None:
+                self._processors[provider] = processor = TrackingLogProcessor(self._registry)
+                attach(provider, processor)
+            processor.is_on = True
+
+    def _metrics_of(self, provider: Any) -> SessionMetrics:
+        # A meter keeps what it observes: made twice, every open session would be counted twice.
+        found = self._meters.get(provider)
+        if found is None:
+            self._meters[provider] = found = SessionMetrics(provider, __version__, self._registry.open_count)
+        return found

@@ -7,7 +7,7 @@ not made, and a span context is taken apart as the tuple that it is (its propert
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context, get_current
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
@@ -16,14 +16,18 @@ from opentelemetry.trace import StatusCode
 
 from .. import semconv
 from ..shield import absorb
-from .adoption import AdoptedRecord, adopt, hint_in, is_run
+from .adopted import AdoptedRecord
+from .adoption import adopt, hint_in, is_run
 from .carrier import record_in
-from .context import BAGGAGE_KEY, SPAN_KEY
+from .context import BAGGAGE_KEY, SPAN_KEY, is_suppressed
 from .record import Record
 from .registry import Registry
 from .sdk_spans import attributes_of, stamp
 from .state import PROVIDER_SHUTDOWN
 from .totals import totals_of
+
+if TYPE_CHECKING:
+    from .source import Source
 
 _CONVERSATION_ID = semconv.GEN_AI_CONVERSATION_ID
 _OPERATION = semconv.GEN_AI_OPERATION_NAME
@@ -48,7 +52,8 @@ class TrackingProcessor(SpanProcessor):
         self._registry = registry
         self._fresh = registry.fresh
         self._open, self._over = registry.lookups()
-        self._source: object = None
+        self.source: Source | None = None
+        """Where the sessions of its provider are from, as soon as that is known."""
 
     def sleep(self) -> None:
         """Spans that start from now on go by untouched; what is known of others is seen to its end."""
@@ -143,7 +148,7 @@ class TrackingProcessor(SpanProcessor):
             parent.born(span)
             if self._registry.keeper is not None:
                 self._registry.keeper.started(span, is_root=True)
-            self._source = parent.source
+            self.source = parent.source
             return None
         # Known or not: a session may have ended just now, between the choice of the parent and here.
         if parent.trace_id == span.context.trace_id:
@@ -163,11 +168,12 @@ class TrackingProcessor(SpanProcessor):
     def _adopt(self, span: SdkSpan, around: Context) -> None:
         """Makes a session of a span that some instrumentation opens for a run of an agent."""
         registry = self._registry
-        if registry.runs and is_run(span, attributes_of(span), registry.runs):
+        if registry.runs and is_run(span, attributes_of(span), registry.runs) and not is_suppressed(get_current()):
             source = registry.adopting()
+            source = self.source or source
             if source is not None:
                 adopt(registry, source, span, around)
-                self._source = source
+                self.source = source
                 if registry.keeper is not None:
                     registry.keeper.started(span, is_root=True)
 
@@ -191,8 +197,8 @@ class TrackingProcessor(SpanProcessor):
     def shutdown(self) -> None:
         # An explicit shutdown of the provider has a hook of its own; this one is in time only where the processor
         # was added before the exporters.
-        if self._source is not None:
-            self._registry.end_bounded(PROVIDER_SHUTDOWN, self._source)
+        if self.source is not None:
+            self._registry.end_bounded(PROVIDER_SHUTDOWN, self.source)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         return True

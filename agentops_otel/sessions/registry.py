@@ -12,7 +12,7 @@ from opentelemetry import context, trace
 from .. import clock
 from ..shield import Shield
 from . import ending as ends
-from .adoption import AdoptedRecord
+from .adopted import AdoptedRecord
 from .afterlife import SpanKeeper
 from .carrier import ids_in
 from .context import SPAN_KEY
@@ -226,7 +226,7 @@ class Registry:
     def _keep_changes(self, keeper: SpanKeeper, record: Record, root: trace.Span) -> None:
         keeper.changed(root)
         spans = record.spans or {}
-        for held in list(spans.values()):
+        for held in spans.copy().values():
             keeper.changed(held.revive() if isinstance(held, SpanWatch) else held)
         # What is written on an open span, nobody tells; nor on a root that is somebody else's.
         if (spans or isinstance(record, AdoptedRecord)) and len(self.fresh) < MOST_LOOKED_AFTER:
@@ -354,7 +354,7 @@ class Registry:
 
     def _end_descendants(self, record: Record, ending: Ending, end_time: int) -> None:
         # A span starts after its parent, so the order of starts backwards is deepest first.
-        for span_id, held in reversed(list((record.spans or {}).items())):
+        for span_id, held in reversed((record.spans or {}).copy().items()):
             self._end_descendant(record, span_id, held, ending, end_time)
 
     def _end_descendant(

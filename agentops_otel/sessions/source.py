@@ -16,7 +16,7 @@ class Source:
 
     __slots__ = ("_attach", "is_attached", "registry", "tracer")
 
-    def __init__(self, registry: Registry, tracer: trace.Tracer, attach: Callable[[], object]) -> None:
+    def __init__(self, registry: Registry, tracer: trace.Tracer, attach: Callable[[Source], object]) -> None:
         self.registry = registry
         self.tracer = tracer
         self._attach = attach
@@ -27,5 +27,5 @@ class Source:
         """Puts a session span processor on the provider, unless there is one."""
         if not self.is_attached:
             # Last, so that no other thread starts spans that nobody sees; two of them at once add two, which is fine.
-            self._attach()
+            self._attach(self)
             self.is_attached = True

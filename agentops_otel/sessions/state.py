@@ -82,13 +82,21 @@ def ending_for(error: BaseException | None) -> Ending:
     """What it means that a block was left by ``error`` (None: left normally)."""
     if error is None:
         return COMPLETED
-    if isinstance(error, GeneratorExit) or _is_cancellation(error):
+    inner = _innermost(error)
+    if isinstance(inner, GeneratorExit) or _is_cancellation(inner):
         return Ending(EndState.UNKNOWN, EndReason.CANCELLED)
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(inner, KeyboardInterrupt):
         return Ending(EndState.UNKNOWN, EndReason.SIGNAL, signal="SIGINT")
-    if isinstance(error, SystemExit):
+    if isinstance(inner, SystemExit):
         return PROCESS_EXIT
     return Ending(EndState.ERROR, EndReason.EXCEPTION, exception=error)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Of a group that is no error, because something in it is none, that: a task group raises it for its tasks."""
+    while not isinstance(error, Exception) and isinstance(inner := getattr(error, "exceptions", None), tuple):
+        error = next(found for found in inner if not isinstance(found, Exception))
+    return error
 
 
 def _is_cancellation(error: BaseException) -> bool:

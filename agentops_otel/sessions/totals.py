@@ -106,6 +106,12 @@ class Totals:
         if total is not None and total not in CALLS_OF_MODELS:
             self._queue.append(total)
 
+    def add_usage_of_root(self, root: ReadableSpan, attributes: Mapping[str, Any]) -> None:
+        """Takes in tokens that the root says itself, where no span told of a call: one that says what several took."""
+        if not self._has_calls and usage_of(attributes).tokens:
+            self._has_calls = True
+            self._queue.append(LoneReport(semconv.INFERENCE_CALLS, root.start_time or 0, attributes))
+
     def add(self, span: ReadableSpan, attributes: Mapping[str, Any], opened: OpenSpans) -> bool:
         """Takes in a span that has ended, with the spans of the session that are open; true if a total changes."""
         operation = operation_of(attributes)

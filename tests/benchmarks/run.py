@@ -54,6 +54,7 @@ def main(arguments: list[str]) -> int:
         benchmarks.spans.end_with_a_slow_collector,
         benchmarks.memory.bytes_per_open_session,
         benchmarks.starting.import_time,
+        benchmarks.starting.start_of_a_program,
         benchmarks.decorated.without_an_sdk,
         benchmarks.decorated.suppressed,
         benchmarks.journal.recovery_of_100_000_spans,

@@ -173,6 +173,19 @@ def test_two_sessions_in_one_trace_are_kept_apart(file: Path) -> None:
     assert (first.id, len(first), second.id, len(second)) == ("a", 1, "b", 2)
 
 
+def test_runs_of_agents_below_a_request_are_sessions_without_it(file: Path) -> None:
+    def run(number: int, session_id: str) -> list[dict[str, Any]]:
+        ids = {semconv.SESSION_ID: session_id}
+        ended = ids | {semconv.GEN_AI_OPERATION_NAME: "invoke_agent", semconv.END_STATE: "success"}
+        return [span(number + 1, number, "chat", attributes=ids), span(number, 1, "invoke_agent a", attributes=ended)]
+
+    sessions = read(file, line(*run(2, "s"), *run(4, "t"), span(1, name="GET /"))).sessions
+    assert [(one.id, one.name, one.state, len(one)) for one in sessions] == [
+        ("s", "invoke_agent a", "success", 2),
+        ("t", "invoke_agent a", "success", 2),
+    ]
+
+
 def test_orphans_hang_on_the_root(file: Path) -> None:
     spans = [root(), span(2, parent=1, name="a"), span(3, parent=99, name="orphan"), span(4, parent=3, name="its")]
     (session,) = read(file, line(*spans)).sessions

@@ -378,6 +378,17 @@ def test_a_handler_of_the_program_can_call_the_one_it_found(deaths: Deaths) -> N
     assert died.stdout == "ready\nhandler\n"
 
 
+@every_setup
+@pytest.mark.parametrize("when", ["dies_before", "dies_after", "dies_in_thread"])
+def test_a_handler_of_the_program_can_restore_the_default_and_die_by_it(
+    deaths: Deaths, when: str, setup: Setup
+) -> None:
+    died = deaths.run("own_handler", when, setup=setup, send=signal.SIGTERM)
+    assert died.quiet == (-signal.SIGTERM, "")
+    died.only_session(COMPLETED)
+    assert {died.span(name).attributes[END_REASON] for name in OPEN} == {"signal"}
+
+
 def test_a_hangup_that_is_ignored_stays_ignored(deaths: Deaths) -> None:
     died = deaths.run("ignored_hangup", before=["nohup"])
     assert died.quiet == (0, "")

@@ -294,6 +294,7 @@ def test_a_collector_that_is_away_for_an_hour_is_asked_less_and_less_and_gets_ev
     here: Here, receiver: Receiver
 ) -> None:
     names = [f"span {number}" for number in range(700)]
+    poll(lambda: runtime.worker.next_timer() is None)  # whatever tests before this one have left to be done
     time_of_test = fake_clock.SessionClock(fake_clock.START)
     with fake_clock.in_use(time_of_test):
         receiver.status = 503

@@ -177,6 +177,21 @@ def test_the_totals_have_what_ended_after_they_were_written(place: Place) -> Non
     assert (said[semconv.MODELS], said[semconv.MODEL_CALLS]) == (("m",), (2,))
 
 
+def test_a_root_has_the_conversation_that_is_named_on_spans_of_its_session_alone(place: Place) -> None:
+    """There may be several sessions in one trace, below the span of a request."""
+    entries: list[Record] = []
+    for number, session, said in ((1, "a", "c-a"), (3, "b", "c-b"), (5, "c", 7)):
+        entries.append(span(number, attributes={semconv.SESSION_ID: session}))
+        inside = {semconv.SESSION_ID: session, semconv.GEN_AI_CONVERSATION_ID: said}
+        entries.append(span(number + 1, parent=number, attributes=inside))
+    journals.write(place.directory, entries)
+    collector = Collector()
+    recover_one(place, collector)
+    roots = [attributes(each) for each in collector.spans if each.parent is None]
+    named = {said[semconv.SESSION_ID]: said.get(semconv.GEN_AI_CONVERSATION_ID) for said in roots}
+    assert named == {"a": "c-a", "b": "c-b", "c": None}
+
+
 def test_the_totals_stay_where_not_all_spans_are_in_the_journal_any_more(place: Place) -> None:
     root = span(1, attributes={semconv.INFERENCE_CALLS: 100, semconv.USAGE_INPUT_TOKENS: 500})
     entries: list[Record] = [root, *chat(2, 1, 9, 5)]

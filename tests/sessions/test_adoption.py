@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import gc
 import signal
+import sys
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
@@ -97,6 +99,7 @@ class TestRoot:
             ("tests", "anything", {"openinference.span.kind": "AGENT"}),
             ("tests", "anything", {"openinference.span.kind": "CHAIN"}),
             ("gcp.vertex.agent", "invocation", {}),
+            ("strands.telemetry.tracer", "invoke_agent geographer", {}),
         ],
     )
     def test_is_known_by_its_operation_kind_or_scope(
@@ -360,10 +363,32 @@ async def _async_generator_left(spans: Spans) -> None:
     await iterator.aclose()  # type: ignore[attr-defined]
 
 
+def decorated_and_closed(spans: Spans) -> None:
+    @ao.agent("agent")
+    def steps() -> Generator[int, None, None]:
+        yield 1
+
+    iterator = steps()
+    next(iterator)
+    iterator.close()
+
+
 def closed(spans: Spans) -> None:
     steps = generator(spans)
     next(steps)
     steps.close()
+
+
+class Stream:
+    """As instrumentations hand it out, which call it an error or a success when nobody reads it any longer."""
+
+    def __init__(self, spans: Spans, status: Status) -> None:
+        self._root = spans.tracer.start_span("run", attributes=marks())
+        self._status = status
+
+    def __del__(self) -> None:
+        self._root.set_status(self._status)
+        self._root.end()
 
 
 class TestEnd:
@@ -374,6 +399,7 @@ class TestEnd:
             (unwound(KeyboardInterrupt()), ("unknown", "signal"), "UNSET"),
             (unwound(SystemExit(1)), ("unknown", "process_exit"), "UNSET"),
             (closed, ("unknown", "cancelled"), "UNSET"),
+            (decorated_and_closed, ("unknown", "cancelled"), "UNSET"),
             (lambda spans: asyncio.run(_cancelled(spans)), ("unknown", "cancelled"), "UNSET"),
             (lambda spans: asyncio.run(_async_generator_left(spans)), ("unknown", "cancelled"), "UNSET"),
             (with_status(Status(StatusCode.ERROR, "why")), ("error", "exception"), "ERROR"),
@@ -384,13 +410,42 @@ class TestEnd:
             ),
             (with_status(Status(StatusCode.OK)), ("success", "completed"), "OK"),
         ],
-        ids=["error", "interrupt", "exit", "closed", "cancelled", "aclosed", "said error", "said cancelled", "said ok"],
+        ids=[
+            "error",
+            "interrupt",
+            "exit",
+            "closed",
+            "decorated and closed",
+            "cancelled",
+            "aclosed",
+            "said error",
+            "said cancelled",
+            "said ok",
+        ],
     )
     def test_tells_how_the_run_was_left(
         self, spans: Spans, leave: Callable[[Spans], object], end: tuple[str, str], status: str
     ) -> None:
         leave(spans)
         assert ending(sessions(spans)["invoke_agent agent"]) == (*end, status)
+
+    @pytest.mark.skipif(sys.version_info < (3, 11), reason="has no groups of exceptions")
+    def test_of_a_group_is_told_by_what_is_no_error_in_it(self, spans: Spans) -> None:
+        group: Any = vars(builtins)["BaseExceptionGroup"]
+        unwound(group("tasks", [ValueError("no"), group("more", [SystemExit(1)])]))(spans)
+        assert ending(spans.all()[0]) == ("unknown", "process_exit", "UNSET")
+
+    def test_is_counted_with_the_tokens_that_it_says_itself(self, spans: Spans) -> None:
+        with run(spans) as root:
+            root.set_attribute("gen_ai.usage.output_tokens", 5)
+        told = attributes(spans.all()[0])
+        assert (told["agentops.session.usage.output_tokens"], told["agentops.session.inference.calls"]) == (5, 1)
+
+    def test_is_counted_with_the_tokens_of_the_calls_in_it_where_there_are_any(self, spans: Spans) -> None:
+        with run(spans) as root:
+            chat(spans, 7)
+            root.set_attribute("gen_ai.usage.input_tokens", 7)
+        assert attributes(sessions(spans)["invoke_agent agent"])["agentops.session.usage.input_tokens"] == 7
 
     def test_keeps_what_the_framework_says_of_an_error(self, spans: Spans) -> None:
         with_status(Status(StatusCode.ERROR, "why"), **{"error.type": "rate_limit"})(spans)
@@ -446,6 +501,24 @@ class TestEnd:
         assert ending(sessions(spans)["run"]) == ("unknown", "garbage_collected", "UNSET")
         assert attributes(spans.by_name("chat"))[SESSION] == attributes(spans.by_name("run"))[SESSION]
         assert list(recwarn) == []
+
+    @pytest.mark.parametrize(
+        "status", [Status(StatusCode.UNSET), Status(StatusCode.ERROR, "abandoned stream")], ids=["success", "error"]
+    )
+    def test_by_a_finalizer_is_by_the_garbage_collector(self, spans: Spans, status: Status) -> None:
+        Stream(spans, status)
+        gc.collect()
+        assert ending(sessions(spans)["run"]) == ("unknown", "garbage_collected", status.status_code.name)
+
+    def test_of_one_that_nobody_holds_is_by_its_framework_where_that_is_just_ending_it(self, spans: Spans) -> None:
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            for _ in range(500):
+                spans.tracer.start_span("run", attributes=marks()).end()
+        finally:
+            sys.setswitchinterval(interval)
+        assert {ending(span) for span in spans.all()} == {("success", "completed", "UNSET")}
 
     def test_frees_the_span_at_once_where_it_ends_as_it_should(self, spans: Spans) -> None:
         with run(spans) as root:

@@ -51,7 +51,7 @@ def clean_environment() -> dict[str, str]:
     # A journal is what programs share: one would send what another has left. Who wants one says where.
     clean["OTEL_PYTHON_AGENTOPS_JOURNAL"] = "off"
     # What is installed for a few tests would make each start of `agentops-otel run` take five times as long.
-    clean["OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"] = "anthropic,celery,openai,threading"
+    clean["OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"] = "anthropic,celery,fastapi,openai,threading"
     # Where the package is not installed, this says where the programs find it.
     where = os.environ.get("AGENTOPS_TEST_PYTHONPATH")
     return clean | ({"PYTHONPATH": where} if where else {})
