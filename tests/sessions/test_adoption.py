@@ -540,6 +540,19 @@ class TestEnd:
             thread.join()
         assert [span.name for span in spans.all()] == ["run"]
 
+    def test_that_is_said_twice_while_a_generator_is_closed_is_told_as_the_first_time(self, spans: Spans) -> None:
+        def steps() -> Generator[int, None, None]:
+            with run(spans) as root:
+                try:
+                    yield 1
+                finally:
+                    root.end()  # and so does the block
+
+        iterator = steps()
+        next(iterator)
+        iterator.close()
+        assert ending(spans.all()[0]) == ("unknown", "cancelled", "UNSET")
+
     def test_by_all_sessions_ending_is_final(self, spans: Spans, caplog: pytest.LogCaptureFixture) -> None:
         root = spans.tracer.start_span("run", attributes=marks())
         assert ao.end_all_sessions(state="error") == 1
