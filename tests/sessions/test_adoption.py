@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from opentelemetry import baggage, context, trace
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Status, StatusCode
 from support.deaths import GARBAGE_COLLECTED, PROCESS_EXIT, PROVIDER_SHUTDOWN, Deaths, End, failed, signalled
@@ -142,6 +143,13 @@ class TestRoot:
         finally:
             runtime.set(adopted=RUNS)
         assert sessions(spans) == {}
+
+    def test_is_none_where_instrumentation_is_suppressed(self, spans: Spans) -> None:
+        with suppress_instrumentation(), run(spans):
+            assert ao.current_session() is None
+        with run(spans, "next"):
+            pass
+        assert list(sessions(spans)) == ["invoke_agent next"]
 
     @pytest.mark.parametrize(("wrong", "error"), [("crew", TypeError), (1, TypeError), ([""], ValueError)])
     def test_is_chosen_by_what_makes_sense(self, wrong: Any, error: type[Exception]) -> None:
