@@ -72,7 +72,8 @@ class TestEndingFor:
 
     def test_what_only_looks_like_a_group_is_an_error(self) -> None:
         error: Any = Fatal()
-        for error.exceptions in ((), (error,), (SystemExit(),)):
+        for exceptions in ((), (error,), (SystemExit(),)):
+            error.exceptions = exceptions
             assert ending_for(error) == Ending(EndState.ERROR, EndReason.EXCEPTION, exception=error)
 
     def test_only_completed_is_normal(self) -> None:
