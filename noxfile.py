@@ -73,6 +73,9 @@ SLOW_TO_IMPORT = [
     "opentelemetry-instrumentation-genai-openai-agents>=1.0b0,<2",
 ]
 
+QUICK = "uv|virtualenv"
+"""To find what goes together with a framework takes uv seconds, and others minutes."""
+
 TOOLS = ["pytest>=8.3", "pytest-timeout>=2.3", "pytest-xdist>=3.6", "hypothesis>=6.100"]
 
 INSTALLED = {"AGENTOPS_TEST_INSTALLED": "1"}
@@ -124,7 +127,7 @@ def chaos(session: nox.Session) -> None:
     session.run("pytest", "tests/journal/test_delivery.py", "-k", "at_full_speed", env=many)
 
 
-@nox.session(python="3.11")
+@nox.session(python="3.11", venv_backend=QUICK)
 @nox.parametrize("user", list(COMPAT), ids=list(COMPAT))
 def compat(session: nox.Session, user: str) -> None:
     """Packages that call the AgentOps SDK, without it, each in an environment: ``nox -s "compat(crewai)"``."""
@@ -136,7 +139,7 @@ def compat(session: nox.Session, user: str) -> None:
     session.run("pytest", *tests, *session.posargs, env={**INSTALLED, "AGENTOPS_TEST_COMPAT": user})
 
 
-@nox.session(python="3.11")
+@nox.session(python="3.11", venv_backend=QUICK)
 @nox.parametrize("framework", list(FRAMEWORKS), ids=list(FRAMEWORKS))
 def frameworks(session: nox.Session, framework: str) -> None:
     """Programs of real agent frameworks, each in an environment of its own: ``nox -s "frameworks(openai-agents)"``."""
@@ -145,7 +148,7 @@ def frameworks(session: nox.Session, framework: str) -> None:
     session.run("pytest", tests, *session.posargs, env={**INSTALLED, "AGENTOPS_TEST_FRAMEWORK": framework})
 
 
-@nox.session(python="3.11")
+@nox.session(python="3.11", venv_backend=QUICK)
 @nox.parametrize("vendor", list(VENDORS), ids=list(VENDORS))
 def vendors(session: nox.Session, vendor: str) -> None:
     """Other vendors' SDKs in the same program, each in an environment of its own: ``nox -s "vendors(logfire)"``."""

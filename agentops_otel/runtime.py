@@ -124,11 +124,10 @@ class Runtime:
         return start(self.registry, source, plan, of_block=of_block)
 
     def _adopting(self) -> Source | None:
-        """Where a session is from that some instrumentation starts."""
-        source = self._source_of(self.provider())
-        if source is not None and (not self._is_armed or _LOGS in sys.modules or _METRICS in sys.modules):
+        """Some instrumentation starts a session, maybe with another provider than the one whose source is returned."""
+        if not self._is_armed or _LOGS in sys.modules or _METRICS in sys.modules:
             self._arm()
-        return source
+        return self._source_of(self.provider())
 
     def join(self, carrier: Mapping[str, str]) -> Joining:
         """What lets work here belong to a session of another process."""

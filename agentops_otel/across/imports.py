@@ -47,18 +47,24 @@ class Imports:
         hook = self._hooks.get(name)
         if hook is None:
             return None
-        finders = iter(sys.meta_path)
-        for finder in finders:
-            if finder is self:
-                break
-        for finder in finders:  # those after this one
-            find: Any = getattr(finder, "find_spec", None)
-            spec: ModuleSpec | None = None if find is None else find(name, path, target)
-            if spec is not None:
-                if spec.loader is not None:
-                    spec.loader = _HookedLoader(spec.loader, hook)  # type: ignore[assignment]
-                return spec
-        return None
+        spec = find_after(self, name, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _HookedLoader(spec.loader, hook)  # type: ignore[assignment]
+        return spec
+
+
+def find_after(finder: object, name: str, path: Sequence[str] | None, target: ModuleType | None) -> ModuleSpec | None:
+    """What the finders of ``sys.meta_path`` behind this one find."""
+    others = iter(sys.meta_path)
+    for other in others:
+        if other is finder:
+            break
+    for other in others:
+        find: Any = getattr(other, "find_spec", None)
+        spec: ModuleSpec | None = None if find is None else find(name, path, target)
+        if spec is not None:
+            return spec
+    return None
 
 
 class _HookedLoader:

@@ -19,6 +19,7 @@ from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 from typing import Any
 
+from ..across.imports import find_after
 from ..shield import Shield
 
 _DECORATING = Shield("decorating functions of a module that is imported")
@@ -50,17 +51,10 @@ class Definitions:
     ) -> ModuleSpec | None:
         if name not in self._names:
             return None
-        finders = iter(sys.meta_path)
-        for finder in finders:
-            if finder is self:
-                break
-        for finder in finders:  # those after this one
-            find: Any = getattr(finder, "find_spec", None)
-            spec: ModuleSpec | None = None if find is None else find(name, path, target)
-            if spec is not None:
-                self._prepare(spec.loader)
-                return spec
-        return None
+        spec = find_after(self, name, path, target)
+        if spec is not None:
+            self._prepare(spec.loader)
+        return spec
 
     def _prepare(self, loader: Any) -> None:
         # A loader loads one module, and asks itself for the code: what others have put around it stays in use.

@@ -13,7 +13,7 @@ from opentelemetry.trace import StatusCode
 
 from .. import clock, semconv
 from .leak_guard import state_of
-from .record import Record, ignore_end
+from .record import Record
 from .sdk_spans import attributes_of
 from .state import Ending, EndReason, EndState, ending_for
 from .totals import totals_of
@@ -39,7 +39,7 @@ class AdoptedRecord(Record):
     is how a run that was abandoned is noticed.
     """
 
-    __slots__ = ("_key",)
+    __slots__ = ("_key", "is_left")
 
     def __init__(self, source: Source, name: str, session_id: str, ids: Mapping[str, str], span: SdkSpan) -> None:
         super().__init__(source, name, session_id, ids)
@@ -50,6 +50,8 @@ class AdoptedRecord(Record):
         twin = kind.__new__(kind)
         twin.__dict__ = state_of(span)
         self.born(twin)
+        self.is_left = False
+        """Whether its framework ended it."""
 
     @property
     def key(self) -> int:
@@ -65,19 +67,6 @@ def hear_end(registry: Registry, record: AdoptedRecord, span: SdkSpan) -> None:
     span.__class__ = _adopted(type(span))  # type: ignore[assignment]
 
 
-def take_over(root: trace.Span) -> bool:
-    """Takes the end of an adopted root from its framework; false if that is just ending it."""
-    is_taken = _release(root)
-    if is_taken:
-        ignore_end(root)
-    return is_taken
-
-
-def _release(root: trace.Span) -> bool:
-    """Gives the end of an adopted root back to its class; false if that was done before."""
-    return vars(root).pop(_ON_END, None) is not None
-
-
 @functools.cache
 def _adopted(kind: type[trace.Span]) -> type[trace.Span]:
     """The class of adopted spans of a class, with an end that we hear of before it happens.
@@ -87,21 +76,17 @@ def _adopted(kind: type[trace.Span]) -> type[trace.Span]:
     """
 
     def end(span: trace.Span, end_time: int | None = None) -> None:
-        on_end = vars(span).get(_ON_END)
-        if on_end is None:
-            kind.end(span, end_time)
-        else:
-            on_end(end_time)
+        vars(span)[_ON_END](end_time)
 
     return type(kind.__name__, (kind,), {"end": end, "__module__": kind.__module__})
 
 
 def _end(registry: Registry, record: AdoptedRecord, left_before: int | None, end_time: int | None = None) -> None:
-    """What ending the span calls."""
+    """What ending the span calls, however often. The registry ends the twin, whose class is the plain one."""
     root: Any = record.span
     if not record.is_open or root is None:
         return
-    _release(root)
+    record.is_left = True
     registry.learn(record, attributes_of(root))
     totals_of(record).add_usage_of_root(root, attributes_of(root))
     record.error_type = record.error_type or _recorded(root)

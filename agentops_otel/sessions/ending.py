@@ -11,7 +11,7 @@ from opentelemetry.util.types import AttributeValue
 
 from .. import semconv
 from ..shield import Shield, absorb, encodable, text_of
-from .adopted import AdoptedRecord, take_over
+from .adopted import AdoptedRecord
 from .exceptions import error_type, record_exception
 from .record import Record, answer_invalid, silence
 from .sdk_spans import attributes_of, write
@@ -35,7 +35,7 @@ def known_since_start(record: Record) -> Mapping[str, AttributeValue]:
 
 def end_root(record: Record, root: trace.Span, ending: Ending, end_time: int) -> None:
     """Writes totals, state, reason and status on a root span and ends it."""
-    is_taken = isinstance(record, AdoptedRecord) and take_over(root)
+    is_taken = isinstance(record, AdoptedRecord) and not record.is_left
     try:
         if root.is_recording():
             attributes = ending.attributes

@@ -86,7 +86,7 @@ class TrackingProcessor(SpanProcessor):
             if _CONVERSATION_ID not in record.ids:
                 if _CONVERSATION_ID in attributes:
                     self._learn(record, attributes)
-                elif attributes.get(_OPERATION) in self._registry.runs:
+                elif _OPERATION in attributes and attributes[_OPERATION] in self._registry.runs:
                     self._learn_hint(record, span, parent_context)
             keeper = self._registry.keeper
             if keeper is not None:
@@ -158,9 +158,9 @@ class TrackingProcessor(SpanProcessor):
 
     def _record_of_shared_trace(self, span: SdkSpan) -> Record | None:
         """The session of a span in a trace of which it is only a part."""
+        shared, parent = self._registry.shared, span.parent
         trace_id, span_id = span.context[:2]
-        shared = self._registry.shared
-        record = None if span.parent is None else shared.find(trace_id, span.parent.span_id)
+        record = None if parent is None else shared.find(trace_id, parent.span_id)
         if record is not None:
             shared.add(trace_id, span_id, record)
         return record
@@ -169,8 +169,8 @@ class TrackingProcessor(SpanProcessor):
         """Makes a session of a span that some instrumentation opens for a run of an agent."""
         registry = self._registry
         if registry.runs and is_run(span, attributes_of(span), registry.runs) and not is_suppressed(get_current()):
-            source = registry.adopting()
-            source = self.source or source
+            there = registry.adopting()
+            source = self.source or there  # that of its own provider, which need not be the global one
             if source is not None:
                 adopt(registry, source, span, around)
                 self.source = source

@@ -64,7 +64,7 @@ class Registry:
         """Keeps the spans of sessions beyond the death of the process."""
         self.shared = SharedTraces()
         self.adopting: Callable[[], Source | None] = lambda: None
-        """Where sessions are from that are about to be adopted; None if they are not."""
+        """Called where a session is about to be adopted: where those of the global provider are from."""
         self.runs: Collection[str] = ()
         """Operations whose outermost spans are adopted."""
         self.fresh: set[int] = set()

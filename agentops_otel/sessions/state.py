@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -94,8 +95,15 @@ def ending_for(error: BaseException | None) -> Ending:
 
 def _innermost(error: BaseException) -> BaseException:
     """Of a group that is no error, because something in it is none, that: a task group raises it for its tasks."""
-    while not isinstance(error, Exception) and isinstance(inner := getattr(error, "exceptions", None), tuple):
-        error = next(found for found in inner if not isinstance(found, Exception))
+    # Before Python 3.11 groups are a library's, which is not imported for this.
+    group = getattr(builtins, "BaseExceptionGroup", None) or getattr(
+        sys.modules.get("exceptiongroup"), "BaseExceptionGroup", None
+    )
+    while group is not None and isinstance(error, group) and not isinstance(error, Exception):
+        inner = next((found for found in error.exceptions if not isinstance(found, Exception)), None)
+        if inner is None:  # of a class of its own there may be one of errors alone
+            break
+        error = inner
     return error
 
 

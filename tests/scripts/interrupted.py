@@ -12,7 +12,8 @@ import agentops_otel as ao
 
 async def in_block() -> None:
     with ao.session("agent"):
-        print("ready")
+        # When the task waits: before Python 3.11 the signal interrupts whatever is running.
+        asyncio.get_running_loop().call_soon(print, "ready")
         await asyncio.Event().wait()
 
 

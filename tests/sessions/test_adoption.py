@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from opentelemetry import baggage, context, trace
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Status, StatusCode
 from support.deaths import GARBAGE_COLLECTED, PROCESS_EXIT, PROVIDER_SHUTDOWN, Deaths, End, failed, signalled
@@ -142,6 +143,13 @@ class TestRoot:
         finally:
             runtime.set(adopted=RUNS)
         assert sessions(spans) == {}
+
+    def test_is_none_where_instrumentation_is_suppressed(self, spans: Spans) -> None:
+        with suppress_instrumentation(), run(spans):
+            assert ao.current_session() is None
+        with run(spans, "next"):
+            pass
+        assert list(sessions(spans)) == ["invoke_agent next"]
 
     @pytest.mark.parametrize(("wrong", "error"), [("crew", TypeError), (1, TypeError), ([""], ValueError)])
     def test_is_chosen_by_what_makes_sense(self, wrong: Any, error: type[Exception]) -> None:
@@ -539,6 +547,19 @@ class TestEnd:
         for thread in threads:
             thread.join()
         assert [span.name for span in spans.all()] == ["run"]
+
+    def test_that_is_said_twice_while_a_generator_is_closed_is_told_as_the_first_time(self, spans: Spans) -> None:
+        def steps() -> Generator[int, None, None]:
+            with run(spans) as root:
+                try:
+                    yield 1
+                finally:
+                    root.end()  # and so does the block
+
+        iterator = steps()
+        next(iterator)
+        iterator.close()
+        assert ending(spans.all()[0]) == ("unknown", "cancelled", "UNSET")
 
     def test_by_all_sessions_ending_is_final(self, spans: Spans, caplog: pytest.LogCaptureFixture) -> None:
         root = spans.tracer.start_span("run", attributes=marks())

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -56,6 +58,23 @@ class TestEndingFor:
     def test_an_exception_that_nobody_knows_is_an_error(self) -> None:
         error = Fatal()
         assert ending_for(error) == Ending(EndState.ERROR, EndReason.EXCEPTION, exception=error)
+
+    @pytest.mark.skipif(sys.version_info < (3, 11), reason="has no groups of exceptions")
+    def test_a_group_is_what_in_it_is_no_error_and_else_an_error(self) -> None:
+        group: Any = vars(builtins)["BaseExceptionGroup"]
+
+        class Own(group):  # type: ignore[misc]
+            """Stays a group of this class, also of errors alone."""
+
+        assert ending_for(group("", [ValueError(), Own("", [KeyboardInterrupt()])])).reason is EndReason.SIGNAL
+        for error in (group("", [ValueError()]), Own("", [ValueError()]), group("", [Own("", [ValueError()])])):
+            assert ending_for(error) == Ending(EndState.ERROR, EndReason.EXCEPTION, exception=error)
+
+    def test_what_only_looks_like_a_group_is_an_error(self) -> None:
+        error: Any = Fatal()
+        for exceptions in ((), (error,), (SystemExit(),)):
+            error.exceptions = exceptions
+            assert ending_for(error) == Ending(EndState.ERROR, EndReason.EXCEPTION, exception=error)
 
     def test_only_completed_is_normal(self) -> None:
         for reason in EndReason:

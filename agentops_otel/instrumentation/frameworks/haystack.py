@@ -10,8 +10,9 @@ from types import ModuleType
 from typing import Any
 
 from ...decorators.decorator import OperationDecorator
-from ...decorators.kinds import AGENT, TOOL, WORKFLOW, Kind
+from ...decorators.kinds import AGENT, TOOL, Kind
 from ...runtime import runtime
+from .as_workflow import as_workflow
 from .wrapping import Wrapper, Wrapping
 
 
@@ -19,13 +20,6 @@ def install(module: ModuleType, wrapping: Wrapping) -> None:
     """Wraps what there is to wrap in one of the modules of Haystack."""
     for path, wrapper in _FUNCTIONS[module.__name__].items():
         wrapping.wrap(path, wrapper)
-
-
-def _pipeline(run: Callable[..., Any], pipeline: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    # Inside a session it is one way of many to call components, and other instrumentations have a span for it.
-    if runtime.current() is not None:
-        return run(*args, **kwargs)
-    return _operation(WORKFLOW, run, type(pipeline).__name__)(*args, **kwargs)
 
 
 def _agent(run: Callable[..., Any], agent: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -52,8 +46,9 @@ def _operation(kind: Kind, function: Callable[..., Any], name: str) -> Callable[
 
 
 _FUNCTIONS: dict[str, dict[str, Wrapper]] = {
-    # The other ways to run a pipeline go through the generator.
-    "haystack.core.pipeline.pipeline": {"Pipeline.run": _pipeline, "Pipeline.run_async_generator": _pipeline},
+    # The other ways to run a pipeline go through the generator. Inside a session a pipeline is one way of many to call
+    # components.
+    "haystack.core.pipeline.pipeline": {"Pipeline.run": as_workflow, "Pipeline.run_async_generator": as_workflow},
     "haystack.components.agents.agent": {"Agent.run": _agent, "Agent.run_async": _agent},
     "haystack.tools.tool": {"Tool.invoke": _tool, "Tool.invoke_async": _async_tool},
 }
