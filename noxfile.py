@@ -29,9 +29,9 @@ LOWEST = [
 ]
 COMPAT = {
     # Releases that still call the AgentOps SDK, and what else of that time they need.
-    "camel-ai": ["camel-ai==0.2.90", "mcp<2"],
+    "camel-ai": [".[openai]", "camel-ai==0.2.90", "mcp<2"],
     "llama-index-callbacks-agentops": ["llama-index-core<0.13", "llama-index-llms-openai<0.5"],
-    "crewai": ["crewai==0.100.0", "setuptools<81"],
+    "crewai": [".[openai]", "crewai==0.100.0", "setuptools<81"],
     # For its snippet in docs/migrating.md.
     "langchain": ["langchain-openai", "opentelemetry-instrumentation-genai-langchain>=1.0b0,<2"],
 }

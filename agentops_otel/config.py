@@ -162,11 +162,12 @@ def carrier() -> dict[str, str]:
 
 
 def is_disabled(instrumentation: str) -> bool:
-    """Whether the user wants a framework not to be instrumented, by ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS``.
+    """Whether the user wants a library not to be instrumented, by ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS``.
 
-    "pydantic-ai" is as good as "pydantic_ai".
+    "pydantic-ai" is as good as "pydantic_ai", and "*" is all.
     """
-    return instrumentation in (word.replace("-", "_") for word in _words("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"))
+    words = [word.replace("-", "_") for word in _words("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS")]
+    return "*" in words or instrumentation.replace("-", "_") in words
 
 
 def environment() -> dict[str, str]:

@@ -4,6 +4,7 @@ client.py      init, configure, Client: set sessions up, and hold the one of the
 traces.py      start_trace, end_trace: sessions that nobody needs to hold
 legacy.py      start_session, end_session, track_agent: the same in the words of older releases
 events.py      record, LLMEvent, ...: calls that a program reports itself, as spans
+told_twice.py  which of these its instrumented client has reported too
 llm_calls.py   the official instrumentations of LLM clients, as soon as a client is there
 decorators.py  trace, agent, operation, ...
 states.py      every spelling of an end state

@@ -20,6 +20,7 @@ from ..runtime import runtime
 from ..sessions.exceptions import error_type, record_exception
 from ..shield import Shield, encodable, text_of
 from .semconv import SpanAttributes
+from .told_twice import is_told
 
 _RECORDING = Shield("recording an event")
 
@@ -115,9 +116,10 @@ class ErrorEvent(Event):
 def record(event: Any) -> Any:
     """Writes an event as a span of what is current here, and returns it.
 
-    A call of a model is a ``chat`` span with its tokens, one of a tool an ``execute_tool`` span, any other action a
-    ``task`` span. An error stands on the span of what failed, or on the current one. What goes in and comes out is
-    written only where ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` wants it on spans.
+    A call of a model is a ``chat`` span with its tokens; none, where the session has one already, because the client is
+    instrumented, too. One of a tool is an ``execute_tool`` span, any other action a ``task`` span. An error stands on
+    the span of what failed, or on the current one. What goes in and comes out is written only where
+    ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` wants it on spans.
     """
     with _RECORDING:
         if isinstance(event, Event):
@@ -136,6 +138,8 @@ def _write(event: Any, error: ErrorEvent | None = None) -> None:
     tracer = runtime.tracer()
     describe = next((found for kind in type(event).__mro__ if (found := _SPANS.get(kind)) is not None), None)
     if tracer is None or describe is None:
+        return
+    if error is None and isinstance(event, LLMEvent) and is_told(event):
         return
     name, attributes, names, said, returned = describe(event)
     span = tracer.start_span(

@@ -7,6 +7,7 @@ import sys
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
+from .. import config
 from ..across.imports import Imports
 from ..shield import Shield
 
@@ -21,14 +22,17 @@ _waiting: list[Imports] = []
 def instrument() -> None:
     """Loads them, each when its library is imported. They are the extras of this package; may be called again.
 
-    Where auto-instrumentation is at work, it is the one that says which are loaded.
+    Not those that ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS`` names. Where auto-instrumentation is at work, it is the
+    one that says which are loaded.
     """
     if _waiting or _AUTO_INSTRUMENTATION in sys.modules:
         return
     found = [
         point
         for point in entry_points(group="opentelemetry_instrumentor")
-        if point.dist is not None and point.dist.name.replace("_", "-").startswith(_OFFICIAL)
+        if point.dist is not None
+        and point.dist.name.replace("_", "-").startswith(_OFFICIAL)
+        and not config.is_disabled(point.name)
     ]
     hooks = {
         module: functools.partial(_load, point)

@@ -50,8 +50,9 @@ class OperationDecorator:
     def _decorate_methods(self, cls: type) -> None:
         for name, found in list(vars(cls).items()):
             function = found.__func__ if isinstance(found, (classmethod, staticmethod)) else found
-            # One that has a decorator of its own is what that says.
-            if _is_public(name) and isinstance(function, FunctionType) and not is_wrapped(function):
+            # One that has a decorator of its own is what that says; one of another module was put there by a metaclass.
+            is_own = isinstance(function, FunctionType) and function.__module__ == cls.__module__
+            if _is_public(name) and is_own and not is_wrapped(function):
                 method = self._decorated(
                     function,
                     self._name_of_method(cls, name),

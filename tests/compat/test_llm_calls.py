@@ -35,8 +35,10 @@ def test_are_what_auto_instrumentation_says_where_it_is_at_work(deaths: Deaths, 
     assert len(died.spans("chat gpt-5-mini")) == calls
 
 
-def test_are_none_where_they_are_not_wanted(deaths: Deaths) -> None:
+@pytest.mark.parametrize(("imported", "disabled"), [("unwanted", ""), ("before", "openai"), ("after", "*")])
+def test_are_none_where_they_are_not_wanted(deaths: Deaths, imported: str, disabled: str) -> None:
     with LLMServer() as server:
-        died = deaths.run("compat_llm_calls", server.url, "unwanted")
+        environment = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": disabled}
+        died = deaths.run("compat_llm_calls", server.url, imported, env=environment)
     assert died.quiet == (0, "")
     assert [span.name for span in died.receiver.spans] == ["session default"]
