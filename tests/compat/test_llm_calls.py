@@ -13,11 +13,13 @@ pytest.importorskip("opentelemetry.instrumentation.genai.openai")
 from llm_server import LLMServer
 from support.deaths import Deaths
 
+DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+
 
 @pytest.mark.parametrize("imported", ["before", "after"])
 def test_are_spans_of_the_session_wherever_the_client_is_imported(deaths: Deaths, imported: str) -> None:
     with LLMServer() as server:
-        died = deaths.run("compat_llm_calls", server.url, imported)
+        died = deaths.run("compat_llm_calls", server.url, imported, env={DISABLED: ""})
     assert died.quiet == (0, "")
     [root] = died.receiver.sessions()
     assert died.span("chat gpt-5-mini").parent_id == root.span_id
@@ -28,9 +30,8 @@ def test_are_spans_of_the_session_wherever_the_client_is_imported(deaths: Deaths
 def test_are_what_auto_instrumentation_says_where_it_is_at_work(deaths: Deaths, disabled: str, calls: int) -> None:
     pytest.importorskip("opentelemetry.distro")
     instrument = [str(Path(sys.executable).with_name("opentelemetry-instrument"))]
-    environment = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": disabled}
     with LLMServer() as server:
-        died = deaths.run("compat_llm_calls", server.url, "after", before=instrument, env=environment)
+        died = deaths.run("compat_llm_calls", server.url, "after", before=instrument, env={DISABLED: disabled})
     assert died.quiet == (0, "")
     assert len(died.spans("chat gpt-5-mini")) == calls
 
@@ -38,7 +39,6 @@ def test_are_what_auto_instrumentation_says_where_it_is_at_work(deaths: Deaths, 
 @pytest.mark.parametrize(("imported", "disabled"), [("unwanted", ""), ("before", "openai"), ("after", "*")])
 def test_are_none_where_they_are_not_wanted(deaths: Deaths, imported: str, disabled: str) -> None:
     with LLMServer() as server:
-        environment = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": disabled}
-        died = deaths.run("compat_llm_calls", server.url, imported, env=environment)
+        died = deaths.run("compat_llm_calls", server.url, imported, env={DISABLED: disabled})
     assert died.quiet == (0, "")
     assert [span.name for span in died.receiver.spans] == ["session default"]
