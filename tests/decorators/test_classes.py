@@ -487,6 +487,22 @@ class TestClassesOfEveryKind:
         )
         assert spans.names() == [f"execute_tool {name}" for name in ("shown", "sum", "text", "run")]
 
+    def test_what_a_metaclass_of_another_module_adds_is_left_alone(self, spans: Spans) -> None:
+        def model_post_init(self: object) -> None: ...
+
+        model_post_init.__module__ = "pydantic.main"
+
+        @ao.agent
+        class Model:
+            post_init = model_post_init
+
+            def run(self) -> int:
+                return 1
+
+        Model().post_init()
+        assert Model().run() == 1
+        assert len(spans.all()) == 1
+
     def test_nested_classes_and_other_attributes_are_left_alone(self) -> None:
         @ao.agent
         class Own:
