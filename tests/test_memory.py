@@ -55,8 +55,10 @@ tracemalloc.start()
 before = tracemalloc.get_traced_memory()[0]
 work(int(sys.argv[1]))
 settle()
-assert len(runtime.registry.recent._known) <= REMEMBERED
-runtime.registry.recent._known.clear()  # those are bounded by their number
+recent = runtime.registry.recent
+for generation in (recent._young, recent._old):
+    assert len(generation) <= REMEMBERED
+    generation.clear()  # those are bounded by their number
 gc.collect()
 left = tracemalloc.get_traced_memory()[0] - before
 top = [str(line) for line in tracemalloc.take_snapshot().statistics("lineno")[:8]]

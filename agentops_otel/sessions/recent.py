@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .worker import Worker
 
 REMEMBERED = 1000
-"""How many sessions of this process are remembered, the latest ones."""
+"""So many sessions of this process are remembered, the latest ones; and for a while as many older ones."""
 
 _STORING = Shield("telling the session store of a session")
 _RECALLING = Shield("asking the session store for a session")
@@ -52,11 +52,15 @@ class Known(NamedTuple):
         return self.ids.get(semconv.GEN_AI_CONVERSATION_ID)
 
 
+Generation = dict[str, tuple[trace.SpanContext, Mapping[str, str]]]
+
+
 class Recent:
     """The latest sessions of this process, and by the user's store those of others. Thread-safe."""
 
     def __init__(self, worker: Worker) -> None:
-        self._known: OrderedDict[str, tuple[trace.SpanContext, Mapping[str, str]]] = OrderedDict()
+        self._young: Generation = {}
+        self._old: Generation = {}
         self.store: SessionStore | None = None
         self._storing = worker
         self._to_store: OrderedDict[str, Record] = OrderedDict()
@@ -69,12 +73,11 @@ class Recent:
 
     def remember(self, record: Record) -> None:
         """A session has started, or more is known of it now. Safe in finalizers."""
-        known = self._known
-        if record.session_id in known:  # an id that is used again is a recent one
-            known.pop(record.session_id, None)
-        known[record.session_id] = record.lasting_context, record.ids
-        if len(known) > REMEMBERED:
-            known.popitem(last=False)
+        young = self._young
+        young[record.session_id] = record.lasting_context, record.ids
+        # Two generations: to put one in the place of the oldest for each session costs several times as much.
+        if len(young) >= REMEMBERED and young is self._young:
+            self._old, self._young = young, {}
         if self.store is not None:
             self._to_store[record.session_id] = record
             if len(self._to_store) > REMEMBERED:  # the store hangs
@@ -84,7 +87,7 @@ class Recent:
 
     def find(self, session_id: str) -> Known:
         """What is known of a session; no more than its id if nothing is."""
-        remembered = self._known.get(session_id)
+        remembered = self._young.get(session_id) or self._old.get(session_id)
         if remembered is not None:
             return Known(session_id, *remembered)
         stored: Known | None = None

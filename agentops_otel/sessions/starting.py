@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -170,16 +169,24 @@ def _caller() -> Mapping[str, AttributeValue]:
     frame = sys._getframe(4)  # the first that can be one of the user
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
         frame = frame.f_back
-    return _location(frame.f_globals.get("__name__", ""), frame.f_code, frame.f_lineno)
+    code, module = frame.f_code, frame.f_globals.get("__name__", "")
+    place = id(code), frame.f_lasti, module  # to hash the code itself takes longer than all the rest
+    known = _locations.get(place)
+    if known is None:
+        if len(_locations) >= _MOST_LOCATIONS:
+            _locations.clear()
+        attributes = {
+            semconv.CODE_FILE_PATH: code.co_filename,
+            semconv.CODE_LINE_NUMBER: frame.f_lineno,
+            semconv.CODE_FUNCTION_NAME: encodable(f"{module}.{getattr(code, 'co_qualname', code.co_name)}"),
+        }
+        known = _locations[place] = code, attributes
+    return known[1]
 
 
-@functools.lru_cache(maxsize=1024)  # one for all sessions started in one place
-def _location(module: str, code: CodeType, line: int) -> Mapping[str, AttributeValue]:
-    return {
-        semconv.CODE_FILE_PATH: code.co_filename,
-        semconv.CODE_LINE_NUMBER: line,
-        semconv.CODE_FUNCTION_NAME: encodable(f"{module}.{getattr(code, 'co_qualname', code.co_name)}"),
-    }
+_MOST_LOCATIONS = 1024
+_locations: dict[tuple[int, int, str], tuple[CodeType, Mapping[str, AttributeValue]]] = {}
+"""One for all sessions started in one place. With the code, so that no other gets its number."""
 
 
 def location_of(function: Callable[..., object]) -> dict[str, AttributeValue]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -63,7 +62,7 @@ def isolated(use: Callable[[], object]) -> Iterator[None]:
     providers, opened, over = list(runtime._sources), set(registry.open_records()), set(registry._over)
     died = False
     nothing_current = context.attach(context.Context())
-    with replaced(registry.recent, store=None, _known=OrderedDict()), replaced(registry, keeper=None):
+    with replaced(registry.recent, store=None, _young={}, _old={}), replaced(registry, keeper=None):
         try:
             runtime.set(journal=False)
             use()

@@ -15,7 +15,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from support.deaths import COMPLETED, GARBAGE_COLLECTED, PROCESS_EXIT, Deaths
 from support.other_signals import Logs, said_by
-from support.spans import Spans, attributes, context_of, poll
+from support.spans import Spans, attributes, context_of, forget_recent, poll
 
 import agentops_otel as ao
 from agentops_otel import shield
@@ -52,7 +52,7 @@ class Store:
 def _without_a_store() -> Iterator[None]:
     yield
     runtime.registry.recent.store = None
-    runtime.registry.recent._known.clear()
+    forget_recent()
 
 
 def link_to_previous(root: ReadableSpan) -> trace.SpanContext | None:
@@ -142,20 +142,26 @@ class TestById:
     def test_only_the_latest_are_remembered(self, spans: Spans) -> None:
         held = ao.start_session(id="held", conversation_id="c")
         again = [ao.start_session(id="again") for _ in range(2)]
-        for number in range(REMEMBERED):
-            if number == REMEMBERED // 2:
+        last = 2 * REMEMBERED - 1
+        for number in range(last + 1):
+            if number == last - REMEMBERED // 2:
                 again.append(ao.start_session(id="again", conversation_id="c"))
             with ao.session(id=f"{number}"):
                 pass
-        assert len(runtime.registry.recent._known) == REMEMBERED
+        recent = runtime.registry.recent
+        assert REMEMBERED <= len(recent._young) + len(recent._old) < 2 * REMEMBERED
         conversations = {}
-        for id in ("0", f"{REMEMBERED - 1}", "held", "again"):
+        for id in ("0", f"{last - REMEMBERED + 2}", f"{last}", "held", "again"):
             with ao.session(f"after {id}", previous_id=id) as session:
                 conversations[id] = session.conversation_id
-            conversations[id] = session.conversation_id
-        assert conversations == {"0": None, f"{REMEMBERED - 1}": None, "held": "c", "again": "c"}
+        assert conversations == {
+            **dict.fromkeys(("0", f"{last - REMEMBERED + 2}", f"{last}")),
+            "held": "c",
+            "again": "c",
+        }
         assert link_to_previous(spans.by_name("session after 0")) is None
-        assert link_to_previous(spans.by_name(f"session after {REMEMBERED - 1}")) is not None
+        for number in (last - REMEMBERED + 2, last):
+            assert link_to_previous(spans.by_name(f"session after {number}")) is not None
         held.end()
         for session in again:
             session.end()

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 from support.deaths import COMPLETED, Deaths
 from support.other_signals import Logs, said_by
-from support.spans import Spans, attributes, context_of, in_use
+from support.spans import Spans, attributes, context_of, forget_recent, in_use
 
 import agentops_otel as ao
 from agentops_otel.runtime import runtime
@@ -43,7 +43,7 @@ class Store:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_known() -> Iterator[None]:
-    runtime.registry.recent._known.clear()
+    forget_recent()
     yield
     runtime.registry.recent.store = None
 
@@ -176,7 +176,7 @@ class TestUnknown:
 
     def test_of_an_open_session_that_is_not_remembered_any_more_is_found(self, spans: Spans) -> None:
         with start():
-            runtime.registry.recent._known.clear()
+            forget_recent()
             score("s")
         assert [event.name for event in spans.root().events] == [NAME]
 

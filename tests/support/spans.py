@@ -84,6 +84,12 @@ def _configure(provider: trace.TracerProvider) -> None:
     ao.configure(tracer_provider=provider)
 
 
+def forget_recent() -> None:
+    """Has this process know no more of sessions that are over than another one."""
+    runtime.registry.recent._young.clear()
+    runtime.registry.recent._old.clear()
+
+
 def attributes(span: ReadableSpan) -> Mapping[str, Any]:
     return span.attributes or {}
 

@@ -282,7 +282,7 @@ def state_of_the_process() -> list[Any]:
         runtime.registry.open_records(),
         set(runtime.registry._over),
         set(runtime.registry._ending),
-        list(runtime.registry.recent._known),
+        [*runtime.registry.recent._young, *runtime.registry.recent._old],
         sys.excepthook,
         threading.excepthook,
         shield.reraise,
