@@ -32,7 +32,8 @@ COMPAT = {
     "camel-ai": [".[openai]", "camel-ai==0.2.90", "mcp<2"],
     "llama-index-callbacks-agentops": ["llama-index-core<0.13", "llama-index-llms-openai<0.5"],
     "crewai": [".[openai]", "crewai==0.100.0", "setuptools<81"],
-    # For its snippet in docs/migrating.md.
+    # Not users of it: for snippets of docs/migrating.md, and what programs of AgentOps do with these.
+    "openai-agents": [".[openai-agents]", "openai-agents"],
     "langchain": ["langchain-openai", "opentelemetry-instrumentation-genai-langchain>=1.0b0,<2"],
 }
 """What the environment of each package has that calls the AgentOps SDK itself."""
@@ -135,8 +136,8 @@ def compat(session: nox.Session, user: str) -> None:
     if user == "llama-index-callbacks-agentops":
         # It requires the AgentOps SDK, which is what must not be there.
         session.install("--no-deps", "llama-index-callbacks-agentops<0.4")
-    tests = ["tests/compat/users", "tests/compat/test_migrating.py"]
-    session.run("pytest", *tests, *session.posargs, env={**INSTALLED, "AGENTOPS_TEST_COMPAT": user})
+    tests = ["users", "test_migrating.py", "test_langchain.py", "test_llm_calls.py"]
+    session.run("pytest", *(f"tests/compat/{name}" for name in tests), *session.posargs, env={**INSTALLED, "AGENTOPS_TEST_COMPAT": user})
 
 
 @nox.session(python="3.11", venv_backend=QUICK)

@@ -84,11 +84,12 @@ def configure(
     if tracer_provider is not None:
         runtime.use(tracer_provider)
         return
+    with runtime.setting_up:
+        is_there = is_sdk(runtime.provider())
+        if not is_there:
+            standard_provider.build(name)
     provider = runtime.provider()
-    if not is_sdk(provider):
-        standard_provider.build(name)
-        provider = runtime.provider()
-    elif name is not None:
+    if is_there and name is not None:
         _logger.debug("service_name %r has no effect: the TracerProvider that is set has its own resource", name)
     if is_sdk(provider):
         runtime.install(provider)

@@ -71,7 +71,8 @@ class Runtime:
         self.registry = Registry(self.worker)
         self._others = OtherSignals(self.registry)
         self._afterlife: Afterlife | None = None
-        self._setting_up = threading.RLock()
+        self.setting_up = threading.RLock()
+        """Held while something is set up that a process has once, by whichever thread is first."""
         self._is_setting_up = False
         self._is_child = False
         """Whether this process was forked from one that had this package, too."""
@@ -255,7 +256,7 @@ class Runtime:
         """Has spans kept until they are delivered."""
         if self._afterlife is not None:
             return
-        with self._setting_up, _KEEPING:
+        with self.setting_up, _KEEPING:
             # Again: another thread may have done it, or be this one, interrupted while it does.
             if self._afterlife is None and not self._is_setting_up:
                 self._is_setting_up = True
@@ -352,7 +353,7 @@ class Runtime:
             ids.in_child_after_fork()
             self.worker.in_child_after_fork()
             self.registry.in_child_after_fork()
-            self._setting_up = threading.RLock()
+            self.setting_up = threading.RLock()
             self._is_setting_up = False
             self._is_child = True
             if self._afterlife is not None:

@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry import context
 
 from ..sessions.registry import Registry
-from .contexts import NOWHERE, call_in
+from .contexts import NOWHERE, call_apart, call_in
 from .way import Function, Way
 
 _METHODS = ("apply_async", "map", "map_async", "starmap", "starmap_async", "imap", "imap_unordered")
@@ -50,7 +50,9 @@ class Pools(Way):
     def _around_method(self, original: Function, pool_of_threads: type) -> Function:
         def method(pool: Any, func: Function, *args: Any, **kwargs: Any) -> Any:
             if isinstance(pool, pool_of_threads):
-                if self._session() is not None:
+                if self._session() is None:
+                    func = functools.partial(call_apart, func)
+                else:
                     func = functools.partial(call_in, context.get_current(), func)
             else:
                 carrier = self._carrier()

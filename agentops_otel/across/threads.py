@@ -9,7 +9,7 @@ from opentelemetry import context
 
 from ..sessions.context import detach_quietly
 from ..sessions.registry import Registry
-from .contexts import NOWHERE, call_in
+from .contexts import NOWHERE, call_apart, call_in
 from .way import Function, Way
 
 if TYPE_CHECKING:
@@ -44,8 +44,10 @@ class Threads(Way):
 
     def _around_submit(self, original: Function) -> Function:
         def submit(pool: ThreadPoolExecutor, fn: Function, /, *args: Any, **kwargs: Any) -> Any:
-            if self._session() is None or _is_left_to_the_official():
+            if _is_left_to_the_official():
                 return original(pool, fn, *args, **kwargs)
+            if self._session() is None:
+                return original(pool, call_apart, fn, *args, **kwargs)
             # It may start a thread, which lives as long as the pool.
             return call_in(NOWHERE, original, pool, call_in, context.get_current(), fn, *args, **kwargs)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from typing import Any
 
-from . import llm_calls, settings
+from ..runtime import runtime
+from . import settings
 from .events import record
-from .legacy import Session, end_session, start_session
-from .traces import plan_of, start
+from .legacy import Session, add_tags, end_session, set_tags, start_session
+from .recording import record_action, record_function
+from .traces import active, plan_of, start
 
 
 class Client:
@@ -19,10 +20,9 @@ class Client:
     """
 
     _one: Client | None = None
-    _starting = threading.RLock()
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Client:
-        with cls._starting:
+        with runtime.setting_up:
             if cls._one is None:
                 cls._one = super().__new__(cls)
                 cls._one.initialized = False
@@ -47,19 +47,26 @@ class Client:
         settings.take(kwargs)
         settings.set_up()
         self.initialized = True
-        if settings.wants_llm_calls():
-            llm_calls.instrument()
         if not settings.has_session_of_its_own():
             return None
-        with self._starting:
+        with runtime.setting_up:
             if self._session is None or not self._session.trace_context.session.is_open:
                 plan = plan_of(settings.trace_name() or "default", None)
                 self._session = Session(start(plan, is_init_trace=True))
             return self._session
 
+    def initialize(self) -> Session | None:
+        """As `init`, with what was said to `configure`."""
+        return self.init()
+
     def configure(self, **kwargs: Any) -> None:
         """As the function `configure`."""
         settings.take(kwargs)
+
+    @property
+    def current_session_ids(self) -> list[str]:
+        """The ids of the open sessions, oldest first."""
+        return [context.session.id for context in active().values()]
 
     def get_current_jwt(self) -> str | None:
         """None: there is nobody to prove oneself to."""
@@ -69,16 +76,15 @@ class Client:
         return record(event)
 
     def start_session(self, tags: Any = None, **kwargs: Any) -> Session:
-        settings.take(kwargs)
-        return start_session(tags)
+        return start_session(tags, **kwargs)
 
-    def end_session(self, end_state: Any = "Success", **kwargs: Any) -> None:
-        end_session(end_state=end_state, **kwargs)
+    def end_session(self, end_state: Any = "Success", *args: Any, **kwargs: Any) -> None:
+        end_session(None, *args, end_state=end_state, **kwargs)
 
-    def add_tags(self, tags: Iterable[str]) -> None:
-        """Adds tags to the session of the whole process."""
-        if self._session is not None:
-            self._session.add_tags(tags)
+    add_tags = staticmethod(add_tags)
+    set_tags = staticmethod(set_tags)
+    record_action = staticmethod(record_action)
+    record_function = staticmethod(record_function)
 
 
 def get_client() -> Client:

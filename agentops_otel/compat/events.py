@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
@@ -21,6 +22,7 @@ from ..sessions.exceptions import error_type, record_exception
 from ..shield import Shield, encodable, text_of
 from .semconv import SpanAttributes
 from .told_twice import is_told
+from .traces import only
 
 _RECORDING = Shield("recording an event")
 
@@ -117,30 +119,38 @@ def record(event: Any) -> Any:
     """Writes an event as a span of what is current here, and returns it.
 
     A call of a model is a ``chat`` span with its tokens; none, where the session has one already, because the client is
-    instrumented, too. One of a tool is an ``execute_tool`` span, any other action a ``task`` span. An error stands on
-    the span of what failed, or on the current one. What goes in and comes out is written only where
-    ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` wants it on spans.
+    instrumented, too. One of a tool is an ``execute_tool`` span, any other event a ``task`` span. An error stands on
+    the span of what failed, or on the current one. Where nothing is current, as in a thread that is older than the
+    session, all of it belongs to the session that is open, if there is but one.
+
+    What goes in and comes out is written only where ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` wants it on
+    spans.
     """
     with _RECORDING:
         if isinstance(event, Event):
             event.end_timestamp = event.end_timestamp or _now()
-        if isinstance(event, ErrorEvent):
-            if isinstance(event.trigger_event, tuple(_SPANS)):
-                _write(event.trigger_event, event)
-            else:
-                _write_error(trace.get_current_span(), event)
-        elif isinstance(event, Event):
-            _write(event)
+            context = only()
+            with nullcontext() if context is None else context.session.attach():
+                _write_any(event)
     return event
+
+
+def _write_any(event: Event) -> None:
+    if not isinstance(event, ErrorEvent):
+        _write(event)
+    elif isinstance(event.trigger_event, Event) and not isinstance(event.trigger_event, ErrorEvent):
+        _write(event.trigger_event, event)
+    else:
+        _write_error(trace.get_current_span(), event)
 
 
 def _write(event: Any, error: ErrorEvent | None = None) -> None:
     tracer = runtime.tracer()
-    describe = next((found for kind in type(event).__mro__ if (found := _SPANS.get(kind)) is not None), None)
-    if tracer is None or describe is None:
+    if tracer is None:
         return
     if error is None and isinstance(event, LLMEvent) and is_told(event):
         return
+    describe = next(found for kind in type(event).__mro__ if (found := _SPANS.get(kind)) is not None)
     name, attributes, names, said, returned = describe(event)
     span = tracer.start_span(
         name,
@@ -195,12 +205,15 @@ def _tool(event: Any) -> _Description:
 
 
 def _action(event: Any) -> _Description:
-    name = encodable(text_of(event.action_type)) if event.action_type else "action"
+    # What it is called stood in other fields, as the releases went by.
+    said = getattr(event, "action_type", None) or (None if event.event_type in _EVENT_TYPES else event.event_type)
+    name = encodable(text_of(said or "action"))
     names = (semconv.INPUT, semconv.OUTPUT)
     return f"task {name}", {semconv.SPAN_KIND: "task"}, names, _named(event.params), event.returns
 
 
-_SPANS: Mapping[type, Callable[[Any], _Description]] = {LLMEvent: _model, ToolEvent: _tool, ActionEvent: _action}
+_SPANS: Mapping[type, Callable[[Any], _Description]] = {LLMEvent: _model, ToolEvent: _tool, Event: _action}
+_EVENT_TYPES = {"", *EventType, *(kind.value for kind in EventType)}
 
 
 def _write_error(span: trace.Span, event: ErrorEvent) -> str:

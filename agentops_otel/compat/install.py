@@ -19,11 +19,20 @@ _PACKAGE = "agentops"
 _OF_ALL = DistributionFinder.Context()
 _SERVED = {
     "agentops": "agentops_otel.compat",
+    "agentops.agent": ".legacy",
     "agentops.client": ".client",
     "agentops.client.client": ".client",
+    "agentops.decorators": ".legacy",
     "agentops.enums": ".states",
+    "agentops.event": ".events",
+    "agentops.integration": "",
+    "agentops.integration.callbacks": "",
+    "agentops.integration.callbacks.langchain": "",
+    "agentops.langchain_callback_handler": "",
     "agentops.legacy": ".legacy",
     "agentops.legacy.event": ".events",
+    "agentops.partners": "",
+    "agentops.partners.langchain_callback_handler": "",
     "agentops.sdk": ".decorators",
     "agentops.sdk.core": ".traces",
     "agentops.sdk.decorators": ".decorators",
@@ -34,9 +43,10 @@ _SERVED = {
     "agentops.semconv.span_kinds": ".semconv",
     "agentops.semconv.tool": ".semconv",
     "agentops.semconv.workflow": ".semconv",
+    "agentops.session": ".legacy",
     "agentops.validation": ".validation",
 }
-"""Its modules that programs import, parents first, and what is in them."""
+"""Its modules that programs import, parents first, and what is in them; of those with nothing, what needs LangChain."""
 
 
 class _Module(ModuleType):
@@ -72,14 +82,16 @@ def install(*, span_names: str | None = None) -> None:
 
 
 def _module(name: str, source: str) -> ModuleType:
-    found = importlib.import_module(source, __package__)
+    found = importlib.import_module(source or "agentops_otel.compat", __package__)
     module = _Module(name, f"`{found.__name__}`, as the AgentOps SDK calls it.")
     module.__spec__ = ModuleSpec(name, None, origin=found.__file__, is_package=True)
     module.__path__ = []  # there are no others: importing one is a ModuleNotFoundError
     module.__package__ = name
     module.__file__ = found.__file__
-    for public in getattr(found, "__all__", None) or _own_names(found):
+    for public in (getattr(found, "__all__", None) or _own_names(found)) if source else ():
         setattr(module, public, getattr(found, public))
+    if hasattr(found, "__getattr__"):
+        vars(module)["__getattr__"] = found.__getattr__
     return module
 
 

@@ -13,8 +13,15 @@ from ..shield import Shield
 
 _AUTO_INSTRUMENTATION = "opentelemetry.instrumentation.auto_instrumentation"
 _OFFICIAL = "opentelemetry-instrumentation-genai-"
-_MODULES = {"langchain": ("langchain_core",), "llama-index": ("llama_index_instrumentation",)}
+_MODULES = {
+    "langchain": ("langchain_core",),
+    "llama-index": ("llama_index_instrumentation",),
+    "openai_agents": ("agents",),
+}
 """By whose import a library comes into a program, where that is not the name of the instrumentation."""
+
+_IN_PARTS = ("langchain",)
+"""Libraries of which programs install parts, where their instrumentations ask for the whole."""
 
 _waiting: list[Imports] = []
 
@@ -45,6 +52,17 @@ def instrument() -> None:
 
 def _load(point: EntryPoint, library: ModuleType) -> None:
     with Shield(f"loading the instrumentation {point.name}"):
+        if point.name not in _IN_PARTS and not _is_installed(point):
+            return  # a module of the program has the same name, such as `agents`
         instrumentor = point.load()()
         if not instrumentor.is_instrumented_by_opentelemetry:
-            instrumentor.instrument()
+            instrumentor.instrument(skip_dep_check=point.name in _IN_PARTS)
+
+
+def _is_installed(point: EntryPoint) -> bool:
+    """Whether the library of an instrumentation is there, in whatever version."""
+    # Imported here: it takes a while, and most programs have no such instrumentation.
+    from opentelemetry.instrumentation.dependencies import get_dist_dependency_conflicts
+
+    conflict = None if point.dist is None else get_dist_dependency_conflicts(point.dist)
+    return conflict is None or bool(conflict.found or conflict.found_any)

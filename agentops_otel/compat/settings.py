@@ -11,7 +11,7 @@ from .. import api, config, semconv, standard_provider
 from ..runtime import is_sdk, runtime
 from ..sessions import arguments
 from ..sessions.starting import Plan
-from . import span_names
+from . import llm_calls, span_names
 
 _logger = logging.getLogger("agentops_otel")
 
@@ -84,20 +84,26 @@ def say_once(text: str) -> None:
 
 
 def set_up() -> None:
-    """Has sessions written with the TracerProvider of the program; builds a standard one where there is none."""
+    """Has sessions written with the TracerProvider of the program; builds a standard one where there is none.
+
+    Loads the instrumentations of LLM clients, where they are wanted.
+    """
     endpoint = current.exporter_endpoint or config.of_agentops("EXPORTER_ENDPOINT")
     if endpoint is not None and _VENDOR in endpoint.lower():
         say_once(f"exporter_endpoint has no effect: {_HOSTED}")
         endpoint = None
-    if is_sdk(runtime.provider()):
-        if endpoint is not None and endpoint not in _used:
-            say_once("exporter_endpoint has no effect: the TracerProvider that is set has exporters of its own")
-    else:
-        if endpoint is not None and config.is_set("OTEL_CONFIG_FILE"):
-            say_once("exporter_endpoint has no effect: OTEL_CONFIG_FILE says where to export")
-        standard_provider.build(None, endpoint)
-        _used.add(endpoint)
+    with runtime.setting_up:
+        if is_sdk(runtime.provider()):
+            if endpoint is not None and endpoint not in _used:
+                say_once("exporter_endpoint has no effect: the TracerProvider that is set has exporters of its own")
+        else:
+            if endpoint is not None and config.is_set("OTEL_CONFIG_FILE"):
+                say_once("exporter_endpoint has no effect: OTEL_CONFIG_FILE says where to export")
+            standard_provider.build(None, endpoint)
+            _used.add(endpoint)
     api.configure()
+    if wants_llm_calls():
+        llm_calls.instrument()
 
 
 _used: set[str | None] = set()

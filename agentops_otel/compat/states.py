@@ -8,7 +8,7 @@ from enum import Enum
 
 from opentelemetry.trace import StatusCode
 
-from ..sessions.state import EndState
+from ..sessions.state import EndState as End
 from ..shield import text_of
 
 _logger = logging.getLogger("agentops_otel")
@@ -33,25 +33,44 @@ SUCCESS = TraceState.SUCCESS
 ERROR = TraceState.ERROR
 UNSET = TraceState.UNSET
 
+
+class EndState(Enum):
+    """How a session ended, in the words of releases before 0.4."""
+
+    SUCCESS = "Success"
+    FAIL = "Fail"
+    INDETERMINATE = "Indeterminate"
+
+
 _WORDS = {
-    EndState.SUCCESS: ("success", "succeeded", "ok"),
-    EndState.ERROR: ("error", "fail", "failed"),
-    EndState.UNKNOWN: ("unknown", "indeterminate", "unset", "shutdown"),
+    End.SUCCESS: ("success", "succeeded", "ok"),
+    End.ERROR: ("error", "fail", "failed", "failure"),
+    End.UNKNOWN: ("unknown", "indeterminate", "unset", "shutdown"),
 }
-_STATES = {word: state for state, words in _WORDS.items() for word in words}
+_STATES = {word: meant for meant, words in _WORDS.items() for word in words}
 
 
-def parse(said: object) -> EndState:
+def parse(said: object) -> End:
     """The end state that is meant, in any case and spelling, with or without the name of an enumeration in front.
 
     One that is not known is unknown, which costs a warning for each.
     """
-    return _of(said.name if isinstance(said, Enum) else text_of(said))
+    return _of(_text(said)) or End.UNKNOWN
+
+
+def other(said: object) -> str | None:
+    """What was said, if it is no end state that is known: programs say what they like."""
+    text = _text(said)
+    return None if _of(text) else text
+
+
+def _text(said: object) -> str:
+    return said.name if isinstance(said, Enum) else text_of(said)
 
 
 @functools.lru_cache(maxsize=256)  # so it is warned of each only once
-def _of(text: str) -> EndState:
+def _of(text: str) -> End | None:
     state = _STATES.get(text.rpartition(".")[2].strip().lower())
     if state is None:
         _logger.warning("the end state %r is not known; the session ends as unknown", text)
-    return state or EndState.UNKNOWN
+    return state

@@ -23,8 +23,8 @@ from ..sessions.handle import Session as Handle
 from ..sessions.starting import Plan
 from ..sessions.state import EndState
 from . import settings, span_names
-from .semconv import AgentAttributes, CoreAttributes, SpanAttributes, ToolAttributes, WorkflowAttributes
-from .states import SUCCESS, parse
+from .semconv import LEGACY, AgentAttributes, CoreAttributes, SpanAttributes, ToolAttributes, WorkflowAttributes
+from .states import SUCCESS, other, parse
 
 Tags = Mapping[str, Any] | Iterable[str] | None
 
@@ -70,7 +70,10 @@ class TraceContext:
             _held.pop(self.session.id, None)
 
     def end(self, end_state: object) -> None:
-        """Ends it, if it is open; never waits."""
+        """Ends it, if it is open; never waits. What is no end state is kept as ``agentops.legacy.end_state``."""
+        own = other(end_state)
+        if own is not None:
+            self.session.set_attribute(f"{LEGACY}.end_state", own)
         self.session.end(parse(end_state))
         _held.pop(self.session.id, None)
 
@@ -106,7 +109,7 @@ def start(plan: Plan, *, is_init_trace: bool = False) -> TraceContext:
 
 
 def _forget_ended() -> None:
-    for key, context in list(_held.items()):
+    for key, context in _held.copy().items():  # in one operation, others start and end meanwhile
         if not context.session.is_open:
             _held.pop(key, None)
 
@@ -121,6 +124,8 @@ def end_trace(trace_context: TraceContext | None = None, end_state: object = SUC
     Raises TypeError for what is no session.
     """
     if trace_context is None:
+        for held in active().values():
+            held.end(end_state)
         api.end_all_sessions(parse(end_state))
         _forget_ended()
         return
@@ -134,9 +139,32 @@ def current() -> TraceContext | None:
     """The session that was started here and is current, else the latest that is open."""
     session = runtime.current()
     held = None if session is None else _held.get(session.id)
-    if held is not None:
+    if held is not None and held.session.is_open:  # what a forked child inherits is current in it, and not its own
         return held
     return next((context for context in reversed(list(_held.values())) if context.session.is_open), None)
+
+
+def session_here() -> Handle | None:
+    """The current session, whoever has started it; else the latest that is open and was started here."""
+    session = runtime.current()
+    if session is not None and session.is_open:
+        return session
+    held = current()
+    return None if held is None else held.session
+
+
+def of_id(session_id: object) -> TraceContext | None:
+    """The open session that was started here and has this id."""
+    held = _held.get(str(session_id))
+    return held if held is not None and held.session.is_open else None
+
+
+def only() -> TraceContext | None:
+    """The session for what is done where nothing is current: the one that is open, if there is but one."""
+    if otel_trace.get_current_span().get_span_context().is_valid:
+        return None
+    held = active()
+    return next(iter(held.values())) if len(held) == 1 else None
 
 
 def active() -> dict[str, TraceContext]:
@@ -192,8 +220,7 @@ def update_trace_metadata(metadata: Mapping[str, Any], prefix: str = "trace.meta
     """
     if not isinstance(metadata, Mapping):
         raise TypeError(f"metadata must be a mapping, not {type(metadata).__name__}")
-    held = current()
-    session = runtime.current() or (None if held is None else held.session)
+    session = session_here()
     attributes = {
         name: value
         for key, said in metadata.items()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from opentelemetry import baggage, context, trace
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
 
-from .record import JOINED, Record
+from .record import JOINED, Record, skip_dead
 
 if TYPE_CHECKING:
     from .handle import Session
@@ -43,18 +43,12 @@ def restore(record: Record) -> None:
 
 
 def live_outer(span: trace.Span | None) -> trace.Span | None:
-    """``span``, or where it is a session that is over, what was current before that; None for no span."""
-    outer = _skip_dead(span)
+    """As `skip_dead`; what was current before that is not held longer than it is of use."""
+    outer = skip_dead(span)
     if isinstance(outer, Record):
         # Sessions that overlap without being nested would hold each other in an endless chain.
-        outer.outer = _skip_dead(outer.outer)
+        outer.outer = skip_dead(outer.outer)
     return outer
-
-
-def _skip_dead(span: trace.Span | None) -> trace.Span | None:
-    while isinstance(span, Record) and not span.live_context.is_valid:
-        span = span.outer
-    return None if span is trace.INVALID_SPAN else span
 
 
 class Attachment:

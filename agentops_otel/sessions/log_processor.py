@@ -11,7 +11,7 @@ from .. import semconv
 from ..shield import absorb
 from .carrier import record_in
 from .context import SPAN_KEY
-from .record import Record
+from .record import Record, skip_dead
 from .registry import Registry
 
 
@@ -43,10 +43,10 @@ class TrackingLogProcessor(LogRecordProcessor):
         record = self._registry.of_span(emitted.trace_id, emitted.span_id or 0) if emitted.trace_id else None
         if record is None:
             around = getattr(emitted, "context", None) or context.get_current()
-            current: Any = around.get(SPAN_KEY)
+            found: Any = around.get(SPAN_KEY)
+            current = skip_dead(found)
             # In a session that was joined there may be no span yet.
-            is_joined = type(current) is Record and current.live_context.is_valid
-            record = current if is_joined else record_in(around)
+            record = current if type(current) is Record else record_in(around)
         return record
 
     def shutdown(self) -> None:

@@ -139,22 +139,22 @@ class TrackingProcessor(SpanProcessor):
         """The session of a span whose trace is not known; takes in the root of one that is being started."""
         around = get_current() if parent_context is None else parent_context
         parent = around.get(SPAN_KEY)
-        if type(parent) is not Record:  # not by isinstance, which for an abstract base class is a Python call
-            record = self._record_of_shared_trace(span) or self._record_of_baggage(span, around)
-            if record is None:
-                self._adopt(span, around)
-            return record
-        if parent.span is None:
+        # Not by isinstance, which for an abstract base class is a Python call.
+        if type(parent) is Record and parent.span is None:
             parent.born(span)
             if self._registry.keeper is not None:
                 self._registry.keeper.started(span, is_root=True)
             self.source = parent.source
             return None
-        # Known or not: a session may have ended just now, between the choice of the parent and here.
-        if parent.trace_id == span.context.trace_id:
-            return parent
-        self._adopt(span, around)
-        return None
+        while type(parent) is Record:
+            # Known or not: a session may have ended just now, between the choice of the parent and here.
+            if parent.trace_id == span.context.trace_id:
+                return parent
+            parent = parent.outer
+        record = self._record_of_shared_trace(span) or self._record_of_baggage(span, around)
+        if record is None:
+            self._adopt(span, around)
+        return record
 
     def _record_of_shared_trace(self, span: SdkSpan) -> Record | None:
         """The session of a span in a trace of which it is only a part."""

@@ -49,9 +49,9 @@ class Record(trace.Span):
 
     The registry holds it while the session is open. It is also the span that contexts hold for the session: while
     the session is open it answers with the root's span context and forwards to the root; afterwards it answers with
-    an invalid one, so that a span started in such a context is a root of its own, whoever kept the context. A
-    context must not hold the handle (a leak could never be seen), and one object for both is what 100,000 open
-    sessions can afford.
+    that of what was current before the session, so that a span started in such a context, whoever kept it, goes where
+    it would go without the session. A context must not hold the handle (a leak could never be seen), and one object
+    for both is what 100,000 open sessions can afford.
     """
 
     __slots__ = (
@@ -162,7 +162,11 @@ class Record(trace.Span):
     # -- the span that contexts hold --
 
     def get_span_context(self) -> trace.SpanContext:
-        return self.live_context
+        found = self.live_context
+        if found is trace.INVALID_SPAN_CONTEXT and self.span is not None:  # over, and not about to be born
+            outer = skip_dead(self)
+            return found if outer is None else outer.get_span_context()
+        return found
 
     def is_recording(self) -> bool:
         return self.is_open and self._root.is_recording()
@@ -224,6 +228,13 @@ class Record(trace.Span):
 
     def __repr__(self) -> str:
         return f"<session {self.session_name!r} {self.session_id}>"
+
+
+def skip_dead(span: trace.Span | None) -> trace.Span | None:
+    """``span``, or where it is a session that is over, what was current before that; None for no span."""
+    while isinstance(span, Record) and not span.live_context.is_valid:
+        span = span.outer
+    return None if span is trace.INVALID_SPAN else span
 
 
 def ignore_end(span: trace.Span) -> None:

@@ -20,7 +20,7 @@ from .handle import Session
 from .leak_guard import LeakGuard, SpanWatch
 from .observer import Observer
 from .recent import Known, Recent
-from .record import JOINED, Record
+from .record import JOINED, Record, skip_dead
 from .sdk_spans import attributes_of, write
 from .shared_traces import SharedTraces
 from .state import COMPLETED, TIMEOUT, Ending, EndReason, EndState
@@ -84,11 +84,12 @@ class Registry:
 
     def current(self) -> Record | None:
         """The session that the work of this thread or task belongs to."""
-        span: Any = context.get_current().get(SPAN_KEY)
+        found: Any = context.get_current().get(SPAN_KEY)
+        span = skip_dead(found)
         if span is None:
             return None
         if type(span) is Record:
-            return self.at_home(span) if span.live_context.is_valid else None
+            return self.at_home(span)
         return self.of_span(*span.get_span_context()[:2])
 
     def find(self, key: int) -> Record | None:

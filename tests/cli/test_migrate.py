@@ -43,7 +43,7 @@ def rewritten(source: str) -> str:
 
 class TestTable:
     def test_keeps_every_public_name_of_the_compatibility_layer(self) -> None:
-        assert set(KEPT) == set(compat.__all__) - {"install"}
+        assert set(KEPT) == {*compat.__all__, *compat._OF_LANGCHAIN} - {"install"}
 
     def test_keeps_no_attribute_that_the_objects_have_not(self) -> None:
         for kind, names in KEPT_OF.items():
@@ -80,6 +80,7 @@ class TestCalls:
             ("from agentops.sdk.decorators import agent as a", "a"),
             ("from agentops.sdk import decorators as d", "d.agent"),
             ("import agentops.sdk.decorators as d", "d.agent"),
+            ("from agentops.agent import track_agent", "track_agent"),
             ("import agentops", "agentops.agent"),
         ],
     )
@@ -137,15 +138,15 @@ class TestCalls:
                 session = agentops.start_session(["t"])
                 session.record(event)
                 session.get_analytics()
-                session.session_url
+                session.jwt
                 use(session)
                 with agentops.start_trace() as trace:
                     trace.span.set_attribute("a", 1)
         """
         assert found(source)[1:] == [
             (6, "session.record(…)", "as is"),
-            (7, "session.get_analytics()", "by hand"),
-            (8, "session.session_url", "no counterpart"),
+            (7, "session.get_analytics()", "as is"),
+            (8, "session.jwt", "no counterpart"),
             (10, "agentops.start_trace()", "as is"),
             (11, "trace.span", "as is"),
         ]
@@ -192,15 +193,22 @@ class TestImports:
             ("from agentops import enums", "from agentops_otel.compat import states as enums"),
             ("from agentops import semconv as s", "from agentops_otel.compat import semconv as s"),
             ("from agentops.semconv.tool import X", "from agentops_otel.compat.semconv import X"),
+            ("from agentops import agent", "from agentops_otel.compat import agent"),
+            ("from agentops.agent import track_agent", "from agentops_otel.compat import track_agent"),
+            ("import agentops.decorators as d", "import agentops_otel.compat.legacy as d"),
+            (
+                "from agentops.partners.langchain_callback_handler import LangchainCallbackHandler as H",
+                "from agentops_otel.compat import LangchainCallbackHandler as H",
+            ),
             ("from agentops import *", "from agentops_otel.compat import *"),
             ("x = 'é'; from agentops import init; y", "x = 'é'; from agentops_otel.compat import init; y"),
             (
-                "if x:\n\tfrom agentops import init, logger  # why\n",
-                "if x:\n\tfrom agentops_otel.compat import init\n\tfrom agentops import logger  # why\n",
+                "if x:\n\tfrom agentops import init, start_span  # why\n",
+                "if x:\n\tfrom agentops_otel.compat import init\n\tfrom agentops import start_span  # why\n",
             ),
             (
-                "x; from agentops import init, logger\r\n",
-                "x; from agentops_otel.compat import init; from agentops import logger\r\n",
+                "x; from agentops import init, start_span\r\n",
+                "x; from agentops_otel.compat import init; from agentops import start_span\r\n",
             ),
             ("from agentops.partners.x import Handler", "from agentops.partners.x import Handler"),
             ("from . import agentops", "from . import agentops"),
@@ -216,7 +224,7 @@ class TestImports:
             st.sampled_from(
                 [
                     "import agentops",
-                    "x = 'ü'; from agentops import init, trace as t, logger; y = 1",
+                    "x = 'ü'; from agentops import init, trace as t, start_span; y = 1",
                     "def f():\n    from agentops.sdk.decorators import (agent,\n     tool)\n    return 'é'",
                     "if 1:\n  import agentops.legacy as é, os",
                     "'''\n€\n'''",
@@ -327,7 +335,7 @@ class TestCommand:
         ("source", "status"),
         [
             ("import agentops\nagentops.init()", 0),
-            ("import agentops\nagentops.add_tags(['x'])", 1),
+            ("import agentops\nagentops.start_span('x')", 1),
             ("from agentops.partners.x import Handler", 1),
             ("import agentops\nprint 'x'", 1),
             ("import os", 0),
@@ -345,8 +353,8 @@ class TestCommand:
         assert migrate(cwd=tmp_path).returncode == 2
 
     def test_tells_file_by_file_what_becomes_of_the_calls(self, tmp_path: Path) -> None:
-        (tmp_path / "a.py").write_text("import agentops\nagentops.init(api_key='sk')\nagentops.get_session()\n")
-        (tmp_path / "b\x1b[31m.py").write_text("from agentops.partners.langchain_callback_handler import Handler\n")
+        (tmp_path / "a.py").write_text("import agentops\nagentops.init(api_key='sk')\nagentops.start_span()\n")
+        (tmp_path / "b\x1b[31m.py").write_text("from agentops.partners.autogen_logger import AutogenLogger\n")
 
         lines = [line.split("  ") for line in migrate(".", cwd=tmp_path).stdout.splitlines()]
 
@@ -355,11 +363,11 @@ class TestCommand:
             ["a.py"],
             ["1", "import agentops", "as is", "import agentops_otel.compat as agentops"],
             ["2", "agentops.init(api_key)", "as is", f"{KEPT['init']}; without effect: api_key"],
-            ["3", "agentops.get_session()", "by hand", "agentops_otel.current_session()"],
+            ["3", "agentops.start_span()", "by hand", counterparts.CHANGED["start_span"]],
             ["b\\x1b[31m.py"],
             [
-                *("1", "from agentops.partners.langchain_callback_handler import Handler", "no counterpart"),
-                counterparts.GONE["partners.langchain_callback_handler"],
+                *("1", "from agentops.partners.autogen_logger import AutogenLogger", "no counterpart"),
+                counterparts.GONE["partners"],
             ],
             ["2 files: 2 as is, 1 by hand, 1 no counterpart"],
         ]

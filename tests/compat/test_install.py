@@ -42,7 +42,16 @@ def test_the_package_and_its_submodules_are_there() -> None:
             from agentops.client import Client
             from agentops.validation import ValidationError
 
+            from agentops.agent import track_agent
+            from agentops.decorators import record_action, record_function, record_tool
+            from agentops.enums import EndState
+            from agentops.event import ActionEvent, Event
+            from agentops.session import Session as OfSession
+
             assert agentops.session is session is agentops.sdk.decorators.session
+            assert agentops.agent is agent and agentops.track_agent is track_agent
+            assert agentops.record_action is record_action and agentops.EndState is EndState
+            assert agentops.Event is Event and agentops.Session is OfSession
             assert agentops.operation is operation is of_sdk
             assert agentops.TraceState is TraceState and agentops.Client is Client
             assert agentops.TraceContext is TraceContext and agentops.legacy.Session is agentops.Session

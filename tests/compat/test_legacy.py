@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import gc
 from typing import Any
 
@@ -12,7 +14,7 @@ from support.spans import Spans, attributes, context_of, ending
 import agentops_otel as ao
 import agentops_otel.compat as agentops
 from agentops_otel.compat import settings
-from agentops_otel.compat.events import Event
+from agentops_otel.compat.events import Event, EventType
 from agentops_otel.runtime import runtime
 from agentops_otel.testing.isolation import settle
 
@@ -47,6 +49,19 @@ class TestSessions:
         agentops.end_session(end_state="Success", end_state_reason="Finished Execution", is_auto_end=True)
         assert ending(spans.root()) == ("success", "completed", "OK")
         assert attributes(spans.root())["agentops.legacy.end_state_reason"] == "Finished Execution"
+
+    def test_end_with_words_in_their_old_order(self, spans: Spans) -> None:
+        agentops.start_session().end_session("Fail", "it was late", "https://example.com/video")
+        agentops.start_session()
+        agentops.end_session("Success", "it is done")
+        agentops.start_session()
+        agentops.end_session("Success", None)
+        first, second, third = map(attributes, spans.roots())
+        assert ending(spans.roots()[0])[0] == "error"
+        assert first["agentops.legacy.end_state_reason"] == "it was late"
+        assert first["agentops.legacy.video"] == "https://example.com/video"
+        assert second["agentops.legacy.end_state_reason"] == "it is done"
+        assert not [name for name in third if name.startswith("agentops.legacy")]
 
     def test_no_framework_ends_one_if_the_user_does_not_want_it(self, spans: Spans) -> None:
         session = agentops.init(skip_auto_end_session=True)
@@ -85,11 +100,76 @@ class TestSessions:
         session = agentops.start_session()
         session.add_tags("one")
         session.add_tags(["two", "three"])
-        session.create_agent(name="a", agent_id="b")
+        assert session.create_agent(name="a", agent_id="b") == "b"
+        assert session.create_agent("a") != session.create_agent("a")
         assert session.token is None
         assert session.span.is_recording()
         session.end_session()
         assert attributes(spans.root())["agentops.tags"] == ("one", "two", "three")
+
+    def test_its_tags_can_be_replaced(self, spans: Spans) -> None:
+        session = agentops.start_session(tags=["old"])
+        session.set_tags(["a", "b"])
+        agentops.end_session()
+        agentops.start_session(tags=["old"])
+        agentops.set_tags("c")
+        agentops.add_tags("d")
+        agentops.add_tags(["e", "c"])
+        agentops.end_session()
+        assert [attributes(root)["agentops.tags"] for root in spans.roots()] == [("a", "b"), ("c", "d", "e")]
+
+    def test_tags_are_those_of_the_current_session_whoever_started_it(self, spans: Spans) -> None:
+        @agentops.session
+        def work() -> None:
+            agentops.set_tags(["a"])
+            agentops.add_tags("b")
+
+        agentops.start_session()
+        work()
+        agentops.end_session()
+        assert [attributes(root).get("agentops.tags") for root in spans.roots()] == [("a", "b"), None]
+
+    def test_tags_without_a_session_are_said(self, spans: Spans, caplog: pytest.LogCaptureFixture) -> None:
+        agentops.add_tags(["a"])
+        agentops.set_tags(["a"])
+        assert caplog.text.count("no session is open") == 2
+
+    def test_it_tells_what_it_has_consumed(self, spans: Spans) -> None:
+        session = agentops.start_session()
+        session.record(agentops.LLMEvent(model="m", cost=0.5))
+        session.record(agentops.ToolEvent(name="t"))
+        session.end_session("Success")
+        analytics = session.get_analytics()
+        assert (analytics["LLM calls"], analytics["Tool calls"], analytics["Errors"]) == (1, 1, 0)
+        assert analytics["Duration"].endswith("s")
+        assert float(analytics["Cost"]) >= 0
+        assert session.get_analytics()["Duration"] == analytics["Duration"]
+
+    def test_one_is_found_by_its_id_while_it_is_open(self, spans: Spans) -> None:
+        session = agentops.start_session(inherited_session_id="other", config=None)
+        found = agentops.get_session(session.session_id)
+        assert found is not None
+        assert found.trace_context is session.trace_context
+        session.end_session()
+        assert agentops.get_session(session.session_id) is agentops.get_session("none") is None
+
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_functions_are_called_in_it(self, spans: Spans, is_async: bool) -> None:
+        def work(name: str) -> None:
+            spans.tracer.start_span(name).end()
+
+        async def later(name: str) -> None:
+            work(name)
+
+        sessions = [agentops.start_session(tags=[tag]) for tag in ("a", "b")]
+        for number, session in enumerate(sessions):
+            if is_async:
+                asyncio.run(session.patch(later)(f"{number}"))
+            else:
+                session.patch(work)(f"{number}")
+        agentops.end_all_sessions()
+        for number, session in enumerate(sessions):
+            assert attributes(spans.by_name(f"{number}"))["session.id"] == session.session_id
 
 
 class TestInit:
@@ -152,9 +232,23 @@ class TestInit:
         assert client.get_current_jwt() is None
         client.add_tags(["b"])
         client.record(agentops.ToolEvent(name="search"))
-        client.end_session("Success")
+        client.end_session("Success", "it is done")
         assert attributes(spans.root())["agentops.tags"] == ("a", "b")
+        assert attributes(spans.root())["agentops.legacy.end_state_reason"] == "it is done"
         assert spans.by_name("execute_tool search").parent == context_of(spans.root())
+
+    def test_a_client_is_initialized_with_what_it_was_told_before(self, spans: Spans) -> None:
+        client = agentops.Client()
+        client.configure(api_key="k", default_tags=["a"], auto_start_session=True)
+        session = client.initialize()
+        assert session is not None
+        other = client.start_session(["b"], inherited_session_id="i")
+        assert client.current_session_ids == [session.session_id, other.session_id]
+        client.set_tags(["c"])
+        client.end_session("Fail")
+        client.end_session("Success")
+        assert client.current_session_ids == []
+        assert [attributes(root)["agentops.tags"] for root in spans.roots()] == [("c",), ("a",)]
 
     def test_what_only_made_sense_for_the_hosted_product_is_said_once(
         self, spans: Spans, caplog: pytest.LogCaptureFixture
@@ -181,6 +275,11 @@ class TestInit:
         ]
         assert all("has no effect" in line for line in said)
         assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+    def test_what_cannot_be_stopped_is_said(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level("INFO", "agentops_otel")
+        agentops.stop_instrumenting()
+        assert "uninstrument()" in caplog.text
 
     def test_what_is_not_known_is_said_and_does_not_raise(self, spans: Spans, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level("INFO", "agentops_otel")
@@ -282,8 +381,37 @@ class TestEvents:
 
     def test_any_other_action_is_a_task(self, spans: Spans) -> None:
         with agentops.start_trace("t"):
-            agentops.record(agentops.ActionEvent(action_type="click"))
-        assert attributes(spans.by_name("task click"))["agentops.span.kind"] == "task"
+            for event in (
+                agentops.ActionEvent(action_type="click"),
+                agentops.ActionEvent("received user input"),
+                Event(event_type="page"),
+                agentops.ActionEvent(EventType.ACTION),
+                Event(),
+            ):
+                agentops.record(event)
+        tasks = [span for span in spans.all() if attributes(span).get("agentops.span.kind") == "task"]
+        names = ["click", "received user input", "page", "action", "action"]
+        assert [span.name for span in tasks] == [f"task {name}" for name in names]
+
+    def test_what_fails_may_be_any_event(self, spans: Spans) -> None:
+        with agentops.start_trace("t"):
+            agentops.record(agentops.ErrorEvent(exception=ValueError("no"), trigger_event=Event(event_type="page")))
+        assert attributes(spans.by_name("task page"))["error.type"] == "ValueError"
+
+    def test_in_a_thread_that_knows_of_no_session_it_belongs_to_the_one_that_is_open(self, spans: Spans) -> None:
+        def record_elsewhere() -> None:
+            context = contextvars.Context()
+            context.run(agentops.record, agentops.ToolEvent(name="search"))
+
+        record_elsewhere()
+        first = agentops.start_trace("first")
+        record_elsewhere()
+        second = agentops.start_trace("second")
+        record_elsewhere()
+        agentops.end_trace(second)
+        agentops.end_trace(first)
+        parents = [span.parent for span in spans.all() if span.name == "execute_tool search"]
+        assert parents == [None, context_of(spans.by_name("session first")), None]
 
     def test_content_is_written_where_it_is_wanted(self, spans: Spans) -> None:
         runtime.set(content_on_spans=True)
@@ -307,7 +435,7 @@ class TestEvents:
         assert [event.name for event in span.events] == ["exception"]
         assert ending(spans.root())[0] == "success"
 
-    @pytest.mark.parametrize("trigger", [None, "a tool", agentops.ErrorEvent(), Event()])
+    @pytest.mark.parametrize("trigger", [None, "a tool", agentops.ErrorEvent()])
     def test_an_error_of_nothing_stands_on_what_is_current(self, spans: Spans, trigger: Any) -> None:
         with agentops.start_trace("t"):
             agentops.record(agentops.ErrorEvent(error_type="RateLimit", details="slow down", trigger_event=trigger))

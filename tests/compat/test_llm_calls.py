@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,13 @@ pytest.importorskip("opentelemetry.instrumentation.genai.openai")
 
 from llm_server import LLMServer
 from support.deaths import Deaths
+from support.distributions import Site
+from support.programs import run
 
 DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 
 
-@pytest.mark.parametrize("imported", ["before", "after"])
+@pytest.mark.parametrize("imported", ["before", "after", "uninitialized"])
 def test_are_spans_of_the_session_wherever_the_client_is_imported(deaths: Deaths, imported: str) -> None:
     with LLMServer() as server:
         died = deaths.run("compat_llm_calls", server.url, imported, env={DISABLED: ""})
@@ -42,3 +45,29 @@ def test_are_none_where_they_are_not_wanted(deaths: Deaths, imported: str, disab
         died = deaths.run("compat_llm_calls", server.url, imported, env={DISABLED: disabled})
     assert died.quiet == (0, "")
     assert [span.name for span in died.receiver.spans] == ["session default"]
+
+
+def test_of_the_openai_agents_sdk_are_loaded_by_the_name_of_its_module(deaths: Deaths) -> None:
+    pytest.importorskip("opentelemetry.instrumentation.genai.openai_agents")
+    with LLMServer() as server:
+        died = deaths.run("compat_agents", server.base_url, env={DISABLED: ""})
+    assert died.returncode == 0, died.stderr
+    [root] = died.receiver.sessions()
+    assert "invoke_agent greeter" in [span.name for span in died.receiver.spans]
+    assert root.attributes["agentops.session.agent.calls"] == 1
+
+
+@pytest.mark.parametrize(("is_installed", "said"), [(True, "instrumented by {}\n"), (False, "")])
+def test_a_module_that_is_named_as_a_library_is_not_always_the_library(
+    tmp_path: Path, is_installed: bool, said: str
+) -> None:
+    if find_spec("agents") is not None:
+        pytest.skip("openai-agents is installed")
+    instrumentation = "opentelemetry-instrumentation-genai-openai-agents"
+    site = Site(tmp_path)
+    site.instrumentation(instrumentation, "openai_agents", ["openai-agents"])
+    site.install("openai-agents" if is_installed else "my-app", {"agents.py": ""})
+    program = "import agentops_otel.compat as agentops; agentops.start_session(); import agents; agentops.end_session()"
+    exporters = dict.fromkeys(("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"), "none")
+    outcome = run(["-c", program], {**site.environment, **exporters})
+    assert (outcome.stdout, outcome.stderr) == (said.format(instrumentation), "")

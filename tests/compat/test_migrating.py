@@ -67,7 +67,7 @@ def test_python_snippets_run_and_their_sessions_arrive(snippet: str, receiver: R
     assert {root.attributes["agentops.session.end_state"] for root in receiver.sessions()} == {"success"}
 
 
-@pytest.mark.parametrize("title", SECTIONS)
+@pytest.mark.parametrize("title", [*SECTIONS, "LangChain"])
 def test_imports_are_changed_as_the_command_changes_them(title: str) -> None:
     before, after, _ = blocks("python", section(title))
 

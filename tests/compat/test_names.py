@@ -1,4 +1,4 @@
-"""The names and signatures of the AgentOps SDK 0.4.21, which programs call."""
+"""The names and signatures of the AgentOps SDK 0.4.21, which programs call, and those of earlier releases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ NAMES = {
     "ActionEvent",
     "Client",
     "ERROR",
+    "EndState",
     "ErrorEvent",
+    "Event",
     "LLMEvent",
     "SUCCESS",
     "Session",
@@ -23,20 +25,29 @@ NAMES = {
     "TraceState",
     "UNSET",
     "ValidationError",
+    "add_tags",
     "agent",
     "configure",
+    "create_agent",
     "end_all_sessions",
     "end_session",
     "end_trace",
     "get_client",
+    "get_session",
     "guardrail",
     "init",
+    "logger",
     "operation",
     "print_validation_summary",
     "record",
+    "record_action",
+    "record_function",
+    "record_tool",
     "session",
+    "set_tags",
     "start_session",
     "start_trace",
+    "stop_instrumenting",
     "task",
     "tool",
     "trace",
@@ -59,10 +70,18 @@ SIGNATURES = {
     "start_trace": "trace_name='session' tags=None",
     "end_trace": "trace_context=None end_state=<TraceState.SUCCESS: <StatusCode.OK: 1>>",
     "update_trace_metadata": "metadata prefix='trace.metadata'",
-    "start_session": "tags=None",
-    "end_session": "session_or_status=None **kwargs",
+    "start_session": "tags=None **kwargs",
+    "end_session": "session_or_status=None end_state_reason=None video=None **kwargs",
     "end_all_sessions": "",
+    "get_session": "session_id",
+    "add_tags": "tags",
+    "set_tags": "tags",
+    "create_agent": "name=None agent_id=None",
     "record": "event",
+    "record_action": "event_name=None",
+    "record_function": "event_name",
+    "record_tool": "tool_name=None",
+    "stop_instrumenting": "",
     "validate_trace_spans": "trace_id=None trace_context=None max_retries=10 retry_delay=1.0 check_llm=True "
     "min_spans=1 api_key=None",
     "print_validation_summary": "result",
@@ -114,7 +133,7 @@ def test_events_have_their_fields_in_order(name: str) -> None:
     assert fields == [*OF_EVENTS.split(), *FIELDS[name].split()]
 
 
-@pytest.mark.parametrize("name", sorted(NAMES - {"ERROR", "SUCCESS", "UNSET"}))
+@pytest.mark.parametrize("name", sorted(NAMES - {"ERROR", "SUCCESS", "UNSET", "logger"}))
 def test_each_is_described(name: str) -> None:
     assert inspect.getdoc(getattr(agentops, name))
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 from opentelemetry.trace import StatusCode
-from support.spans import Spans, ending
+from support.spans import Spans, attributes, ending
 
 import agentops_otel as ao
 import agentops_otel.compat as agentops
-from agentops_otel.compat.states import parse
+from agentops_otel.compat.states import EndState, parse
 
 SEEN = {
     "success": ["Success", "Succeeded", "SUCCESS", "OK"],
-    "error": ["Fail", "Failed", "FAILED", "ERROR", "Error"],
+    "error": ["Fail", "Failed", "FAILED", "Failure", "ERROR", "Error"],
     "unknown": ["Indeterminate", "UNSET", "Unknown"],
 }
 
@@ -40,6 +40,8 @@ def test_every_spelling_is_understood(
         (StatusCode.ERROR, "error"),
         (StatusCode.UNSET, "unknown"),
         *((state, state.value) for state in ao.EndState),
+        *zip(EndState, ("success", "error", "unknown"), strict=True),
+        *((state.value, parse(state)) for state in EndState),
     ],
 )
 def test_members_of_enumerations_are_understood(said: object, state: str) -> None:
@@ -69,6 +71,16 @@ def test_what_is_no_state_is_unknown_and_warned_of_once(said: object, caplog: py
 def test_the_state_stands_on_the_root(spans: Spans, said: str, end: tuple[str, str, str]) -> None:
     agentops.end_trace(agentops.start_trace("t"), said)
     assert ending(spans.root()) == end
+
+
+def test_what_is_no_state_is_kept(spans: Spans) -> None:
+    agentops.end_trace(agentops.start_trace("first"), "Escalation_Required")
+    agentops.start_trace("second")
+    agentops.end_trace(end_state="Emergency_Shutdown")
+    agentops.end_trace(agentops.start_trace("third"), "Success")
+    kept = [attributes(root).get("agentops.legacy.end_state") for root in spans.roots()]
+    assert kept == ["Escalation_Required", "Emergency_Shutdown", None]
+    assert [ending(root)[0] for root in spans.roots()] == ["unknown", "unknown", "success"]
 
 
 def test_a_trace_state_is_its_status() -> None:

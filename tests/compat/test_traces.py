@@ -6,6 +6,9 @@ import asyncio
 import gc
 import os
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import pytest
@@ -92,6 +95,50 @@ def test_a_trace_is_ended_in_another_thread(spans: Spans) -> None:
     assert ao.current_session() is None
 
 
+@pytest.mark.parametrize("end", [agentops.end_trace, agentops.end_all_sessions])
+@pytest.mark.parametrize("where", ["here", "in a span", "in another thread"])
+def test_when_all_traces_have_ended_what_was_current_before_them_is_current(spans: Spans, where: str, end: Any) -> None:
+    with spans.tracer.start_as_current_span("request") as request:
+        agentops.start_trace("a")
+        agentops.start_trace("b")
+        if where == "here":
+            end()
+        elif where == "in a span":
+            with spans.tracer.start_as_current_span("step"):
+                end()
+        else:
+            thread = threading.Thread(target=end)
+            thread.start()
+            thread.join()
+        with spans.tracer.start_as_current_span("later"):
+            pass
+    assert spans.by_name("later").parent == context_of(request)
+
+
+def test_a_trace_that_ends_in_another_thread_leaves_the_one_around_it_current(spans: Spans) -> None:
+    outer, inner = agentops.start_trace("outer"), agentops.start_trace("inner")
+    thread = threading.Thread(target=agentops.end_trace, args=(inner,))
+    thread.start()
+    thread.join()
+    with spans.tracer.start_as_current_span("step"):
+        pass
+    agentops.end_session("Success")
+    assert not outer.session.is_open
+    assert spans.by_name("step").parent == context_of(spans.by_name("session outer"))
+
+
+def test_a_trace_that_a_task_of_a_pool_starts_is_not_current_in_the_next(spans: Spans) -> None:
+    with agentops.start_trace("first"):
+        pass
+    with ThreadPoolExecutor(1) as threads, ThreadPool(1) as pool:
+        calls: tuple[Callable[[Any], Any], ...] = (lambda work: threads.submit(work).result(), pool.apply)
+        for call in calls:
+            context = call(agentops.start_trace)
+            assert context.session.is_open
+            assert call(ao.current_session) is None
+            agentops.end_trace(context)
+
+
 def test_without_a_context_all_traces_end(spans: Spans) -> None:
     for name in ("a", "b", "c"):
         agentops.start_trace(name)
@@ -171,6 +218,100 @@ if pid == 0:
 else:
     assert os.waitpid(pid, 0)[1] == 0
     assert agentops.init() is first
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_forked_child_ends_its_own_where_that_of_its_parent_is_current(receiver: Receiver) -> None:
+    outcome = programs.run(["-W", "ignore", "-c", STARTED_IN_A_TASK], receiver.environment())
+    assert outcome.returncode == 0, outcome
+    [child, parent] = sorted(receiver.sessions(), key=lambda root: root.name)
+    assert (child.name, parent.name) == ("session child", "session default")
+    assert child.attributes["agentops.session.end_state"] == "error"
+    assert child.attributes["trace.metadata.stage"] == "late"
+    assert parent.attributes["agentops.session.end_state"] == "unknown"
+
+
+STARTED_IN_A_TASK = """
+import asyncio, os, sys
+import agentops_otel.compat as agentops
+
+async def start():
+    agentops.start_trace("child")
+
+agentops.init()
+pid = os.fork()
+if pid == 0:
+    asyncio.run(start())
+    assert agentops.update_trace_metadata({"stage": "late"})
+    agentops.end_session("Fail")
+    sys.exit()
+assert os.waitpid(pid, 0)[1] == 0
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_child_that_is_forked_while_a_thread_starts_the_first_session_starts_its_own(receiver: Receiver) -> None:
+    outcome = programs.run(["-W", "ignore", "-c", FORKING_MEANWHILE], receiver.environment())
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert sorted((root.name, root.attributes["agentops.session.end_state"]) for root in receiver.sessions()) == [
+        ("session child", "success"),
+        ("session parent", "unknown"),
+    ]
+
+
+FORKING_MEANWHILE = """
+import os, signal, sys, threading
+from opentelemetry import trace
+from opentelemetry.sdk.trace import SpanProcessor
+import agentops_otel.compat as agentops
+
+class Slow(SpanProcessor):
+    def on_start(self, span, parent_context=None):
+        if threading.current_thread() is not threading.main_thread():
+            is_starting.set()
+            assert may_go_on.wait(20)
+
+is_starting, may_go_on = threading.Event(), threading.Event()
+agentops.init(auto_start_session=False)
+trace.get_tracer_provider().add_span_processor(Slow())
+thread = threading.Thread(target=agentops.init, kwargs={"trace_name": "parent", "auto_start_session": True})
+thread.start()
+assert is_starting.wait(20)
+pid = os.fork()
+if pid == 0:
+    signal.alarm(10)
+    agentops.init(trace_name="child")
+    agentops.end_session("Success")
+    sys.exit()
+assert os.waitpid(pid, 0)[1] == 0
+may_go_on.set()
+thread.join()
+"""
+
+
+@pytest.mark.parametrize("call", ["agentops.init", "agentops.start_trace", "agentops_otel.configure"])
+def test_threads_that_begin_at_once_set_up_one_provider(receiver: Receiver, call: str) -> None:
+    outcome = programs.run(["-c", AT_ONCE.format(call=call)], receiver.environment())
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert len(receiver.sessions()) == {"agentops.init": 1, "agentops.start_trace": 20}.get(call, 0)
+
+
+AT_ONCE = """
+import threading
+import agentops_otel
+import agentops_otel.compat as agentops
+
+def begin():
+    all_there.wait()
+    {call}()
+
+all_there = threading.Barrier(20)
+threads = [threading.Thread(target=begin) for _ in range(20)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
 """
 
 

@@ -5,10 +5,13 @@ Each program has a deadline: one that hangs fails with its output. And everythin
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
+from support import programs
 from support.deaths import CANCELLED, COMPLETED, GARBAGE_COLLECTED, PROCESS_EXIT, ROOMY, Deaths, signalled
+from support.otlp import Receiver
 
 EAGER = {"OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "1", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": "1"}
 """Makes the batch processors take their lock for every span and log record."""
@@ -111,3 +114,29 @@ def test_a_session_may_be_started_while_the_interpreter_shuts_down(deaths: Death
     died = deaths.run("dropped_at_exit", "started_by_a_finalizer")
     assert died.quiet == (0, "")
     died.only_session(PROCESS_EXIT)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_child_may_be_forked_while_a_lock_of_celery_is_held(receiver: Receiver) -> None:
+    pytest.importorskip("celery")
+    outcome = programs.run(["-W", "ignore", "-c", FORKING_WHILE_LOCKED], receiver.environment())
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert sorted(root.name for root in receiver.sessions()) == ["session child", "session parent"]
+
+
+FORKING_WHILE_LOCKED = """
+import os, sys
+from celery.signals import worker_process_shutdown
+import agentops_otel as ao
+
+ao.configure()
+with ao.session("parent"):
+    pass
+with worker_process_shutdown.lock:
+    pid = os.fork()
+if pid == 0:
+    with ao.session("child"):
+        pass
+    sys.exit()
+assert os.waitpid(pid, 0)[1] == 0
+"""

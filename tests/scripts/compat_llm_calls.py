@@ -7,7 +7,10 @@ import agentops_otel.compat as agentops
 if sys.argv[2] == "before":
     import openai
 
-agentops.init(api_key="00000000-0000-0000-0000-000000000000", instrument_llm_calls=sys.argv[2] != "unwanted")
+if sys.argv[2] == "uninitialized":
+    agentops.start_session()
+else:
+    agentops.init(api_key="00000000-0000-0000-0000-000000000000", instrument_llm_calls=sys.argv[2] != "unwanted")
 
 if sys.argv[2] != "before":
     import openai

@@ -211,8 +211,44 @@ class TestEndElsewhere:
         with ao.session("outer") as outer:
             with ao.session("inner") as inner:
                 in_thread(inner.end)
-                assert ao.current_session() is None
+                assert ao.current_session() is outer
+                spans.tracer.start_span("child").end()
             assert ao.current_session() is outer
+        assert session_of(spans.by_name("child")) == outer.id
+
+    @pytest.mark.parametrize("number", [1, 2, 3])
+    def test_in_another_thread_new_spans_are_children_of_what_was_current_before(
+        self, spans: Spans, number: int
+    ) -> None:
+        with spans.tracer.start_as_current_span("request") as request:
+            sessions = [ao.start_session() for _ in range(number)]
+            in_thread(ao.end_all_sessions)
+            assert not any(session.is_open for session in sessions)
+            assert ao.current_session() is None
+            with spans.tracer.start_as_current_span("later"):
+                pass
+            with ao.session("next"):
+                pass
+        later = spans.by_name("later")
+        assert later.parent == context_of(request)
+        assert session_of(later) is None
+        assert [link.context for link in spans.by_name("session next").links] == [context_of(request)]
+
+    def test_in_another_thread_new_runs_of_agents_are_sessions_of_their_own(self, spans: Spans) -> None:
+        with spans.tracer.start_as_current_span("request"):
+            in_thread(ao.start_session().end)
+            with spans.tracer.start_as_current_span("run", attributes={"gen_ai.operation.name": "invoke_agent"}):
+                assert ao.current_session() is not None
+                spans.tracer.start_span("child").end()
+        assert session_of(spans.by_name("child")) == session_of(spans.by_name("run")) is not None
+
+    def test_in_another_thread_new_spans_belong_to_the_session_that_was_joined_before(self, spans: Spans) -> None:
+        with ao.session("elsewhere") as elsewhere:
+            carrier = elsewhere.carrier()
+        with ao.join_session(carrier):
+            in_thread(ao.start_session().end)
+            spans.tracer.start_span("child").end()
+        assert session_of(spans.by_name("child")) == elsewhere.id
 
     def test_in_another_task_does_not_disturb_the_context_there(self, spans: Spans) -> None:
         async def main() -> None:

@@ -47,6 +47,7 @@ _SESSION = "@agentops_otel.session"
 _SPAN = "a span: trace.get_tracer(...).start_as_current_span(...)"
 _NO_CLIENT = "agentops_otel itself: there is no client"
 _LANGCHAIN = "opentelemetry-instrumentation-genai-langchain: no callback handler is needed"
+_TAGS = "agentops_otel.current_session().add_tags(...)"
 _NO_REPLAY = "no page of the session is hosted; its id is Session.id"
 
 KEPT: Mapping[str, str] = {
@@ -61,14 +62,22 @@ KEPT: Mapping[str, str] = {
     "start_session": "with agentops_otel.session(name), or start_session(name): its handle has to be kept",
     "end_session": "Session.end(state)",
     "end_all_sessions": "agentops_otel.end_all_sessions()",
+    "get_session": "agentops_otel.current_session(), agentops_otel.open_sessions()",
+    "add_tags": _TAGS,
+    "set_tags": _TAGS,
     "Session": "agentops_otel.Session",
     "record": _SPAN,
+    "Event": _SPAN,
     "ActionEvent": "@agentops_otel.task, or " + _SPAN,
     "ToolEvent": "@agentops_otel.tool, or " + _SPAN,
     "LLMEvent": "the instrumentation of the client, or " + _SPAN,
     "ErrorEvent": "Session.record_exception(error)",
     "track_agent": "@agentops_otel.agent",
     "track_tool": "@agentops_otel.tool",
+    "record_action": "@agentops_otel.task",
+    "record_function": "@agentops_otel.task",
+    "record_tool": "@agentops_otel.tool",
+    "create_agent": "@agentops_otel.agent",
     "trace": _SESSION,
     "session": _SESSION,
     "track_endpoint": _SESSION,
@@ -79,6 +88,7 @@ KEPT: Mapping[str, str] = {
     "tool": "@agentops_otel.tool",
     "guardrail": "@agentops_otel.guardrail",
     "TraceState": "agentops_otel.EndState",
+    "EndState": "agentops_otel.EndState",
     "SUCCESS": '"success"',
     "ERROR": '"error"',
     "UNSET": '"unknown"',
@@ -86,6 +96,10 @@ KEPT: Mapping[str, str] = {
     "validate_trace_spans": "agentops_otel.flush(), Session.totals; in tests: agentops_otel.testing",
     "print_validation_summary": "Session.totals",
     "ValidationError": "agentops_otel.testing.assert_session, in tests",
+    "stop_instrumenting": "uninstrument() of the instrumentations of OpenTelemetry",
+    "LangchainCallbackHandler": _LANGCHAIN,
+    "AsyncLangchainCallbackHandler": _LANGCHAIN,
+    "logger": 'logging.getLogger("agentops_otel")',
 }
 """The public names that stay."""
 
@@ -95,6 +109,9 @@ KEPT_OF: Mapping[str, Mapping[str, str]] = {
         "trace_context": "Session",
         "span": "Session",
         "add_tags": "Session.add_tags(...)",
+        "set_tags": "Session.add_tags(...)",
+        "get_analytics": "Session.totals",
+        "patch": "with Session.attach()",
         "create_agent": "@agentops_otel.agent",
         "record": _SPAN,
         "end_session": "Session.end(state)",
@@ -102,33 +119,34 @@ KEPT_OF: Mapping[str, Mapping[str, str]] = {
     "TraceContext": {"span": "Session"},
     "Client": {
         "init": KEPT["init"],
+        "initialize": KEPT["init"],
         "configure": KEPT["configure"],
         "record": _SPAN,
+        "record_action": KEPT["record_action"],
+        "record_function": KEPT["record_function"],
         "start_session": KEPT["start_session"],
         "end_session": KEPT["end_session"],
-        "add_tags": "agentops_otel.current_session().add_tags(...)",
+        "add_tags": _TAGS,
+        "set_tags": _TAGS,
+        "current_session_ids": "agentops_otel.open_sessions()",
         "config": "what you gave to agentops_otel.configure()",
     },
 }
 """What stays of the objects."""
 
 CHANGED: Mapping[str, str] = {
-    "add_tags": "agentops_otel.current_session().add_tags(...)",
-    "set_tags": "agentops_otel.current_session().add_tags(...)",
-    "get_session": "agentops_otel.current_session()",
-    "create_agent": "@agentops_otel.agent",
-    "logger": 'logging.getLogger("agentops_otel")',
-    "Session.set_tags": "Session.add_tags(...)",
-    "Session.get_analytics": "Session.totals",
+    "start_span": _SPAN,
+    "end_span": _SPAN,
+    "get_api_key": "there is no key",
+    "set_api_key": "there is no key",
+    "set_parent_key": "there is no key",
 }
-"""Names of releases before 0.4, and others, that `agentops_otel.compat` has not: what to write in their place."""
+"""Names of some releases that `agentops_otel.compat` has not: what to write in their place."""
 
 GONE: Mapping[str, str] = {
     "Session.session_url": _NO_REPLAY,
     "Session.jwt": "there is nobody to prove oneself to",
-    "stop_instrumenting": "uninstrument() of the instrumentations of OpenTelemetry",
-    "integration.callbacks.langchain": _LANGCHAIN,
-    "partners.langchain_callback_handler": _LANGCHAIN,
+    "exceptions": "nothing here raises them",
     "integration": "the instrumentation of the framework; `opentelemetry-bootstrap` lists what there is",
     "partners": "the instrumentation of the framework; `opentelemetry-bootstrap` lists what there is",
     "instrumentation": "the instrumentation of the library; `opentelemetry-bootstrap` lists what there is",
@@ -137,17 +155,22 @@ GONE: Mapping[str, str] = {
 """What has no counterpart, by how its name begins, the longest first: what there is instead."""
 
 _HOMES: Mapping[str, str] = {
+    "agent": "legacy",
     "client": "client",
     "client.client": "client",
-    "decorators": "decorators",
+    "decorators": "legacy",
     "enums": "states",
     "event": "events",
+    "integration.callbacks.langchain": "",
+    "langchain_callback_handler": "",
     "legacy": "legacy",
     "legacy.event": "events",
+    "partners.langchain_callback_handler": "",
     "sdk": "",
     "sdk.core": "traces",
     "sdk.decorators": "decorators",
     "semconv": "semconv",
+    "session": "legacy",
     "validation": "validation",
 }
 
@@ -219,8 +242,16 @@ def _split(name: str) -> tuple[str, str]:
     words = name.split(".")
     lengths = range(len(words), 0, -1)
     split = ((".".join(words[:length]), ".".join(words[length:])) for length in lengths)
-    # What is in a module of semantic conventions is a class: only what is written small is a module.
-    return next((pair for pair in split if home(pair[0]) is not None and pair[0].islower()), ("", name))
+    # What is in a module of semantic conventions is a class: only what is written small is a module. Some modules are
+    # called like a decorator, which is what is meant where nothing of the module is.
+    return next(
+        (
+            (module, member)
+            for module, member in split
+            if home(module) is not None and module.islower() and (member or module not in KEPT)
+        ),
+        ("", name),
+    )
 
 
 def _instead(name: str) -> str:
