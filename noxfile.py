@@ -136,8 +136,10 @@ def compat(session: nox.Session, user: str) -> None:
     if user == "llama-index-callbacks-agentops":
         # It requires the AgentOps SDK, which is what must not be there.
         session.install("--no-deps", "llama-index-callbacks-agentops<0.4")
-    tests = ["users", "test_migrating.py", "test_langchain.py", "test_llm_calls.py"]
-    session.run("pytest", *(f"tests/compat/{name}" for name in tests), *session.posargs, env={**INSTALLED, "AGENTOPS_TEST_COMPAT": user})
+    tests = [
+        f"tests/compat/{name}" for name in ("users", "test_migrating.py", "test_langchain.py", "test_llm_calls.py")
+    ]
+    session.run("pytest", *tests, *session.posargs, env={**INSTALLED, "AGENTOPS_TEST_COMPAT": user})
 
 
 @nox.session(python="3.11", venv_backend=QUICK)

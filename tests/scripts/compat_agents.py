@@ -2,12 +2,13 @@
 
 import sys
 
+from openai import AsyncOpenAI
+
 import agentops_otel.compat as agentops
 
 agentops.init()
 
-from agents import Agent, Runner, set_default_openai_client
-from openai import AsyncOpenAI
+from agents import Agent, Runner, set_default_openai_client  # noqa: E402
 
 client = AsyncOpenAI(base_url=sys.argv[1], api_key="none")
 set_default_openai_client(client, use_for_tracing=False)  # without a key nothing is sent to OpenAI
