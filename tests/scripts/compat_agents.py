@@ -8,7 +8,11 @@ import agentops_otel.compat as agentops
 
 agentops.init()
 
-from agents import Agent, Runner, set_default_openai_client  # noqa: E402
+from agents import (  # type: ignore[import-not-found, unused-ignore]  # noqa: E402
+    Agent,
+    Runner,
+    set_default_openai_client,
+)
 
 client = AsyncOpenAI(base_url=sys.argv[1], api_key="none")
 set_default_openai_client(client, use_for_tracing=False)  # without a key nothing is sent to OpenAI
