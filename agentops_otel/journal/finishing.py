@@ -55,8 +55,8 @@ def recounted(
     """A root with what the other spans of its session say of it; these come in the order of their starts.
 
     Totals, and the conversation that a framework names later, are written on an open root twice a second, so what came
-    last is not there. Where fewer spans are there
-    than were counted, because those that were delivered need not stay in the journal, what stands on the root stays.
+    last is not there. Where fewer spans are there than were counted, because those that were delivered need not stay in
+    the journal, what stands on the root stays.
     """
     session_id = root.attributes.get(semconv.SESSION_ID)  # a trace may have several sessions, below a request
     waiting = deque(state for state in spans if state.attributes.get(semconv.SESSION_ID, session_id) == session_id)
@@ -66,8 +66,11 @@ def recounted(
     opened: dict[int, Any] = {}
     totals = Totals()
     totals.add_root(root.attributes)
-    for state in sorted((state for state in waiting if state.end), key=lambda state: state.end):
-        while waiting and waiting[0].start <= state.end:
+    ended = sorted((state for state in waiting if state.end), key=lambda state: state.end)
+    # What is open ends with the session, the deepest first, and counts, as in a process that is not killed.
+    left = [state for state in reversed(waiting) if not state.end]
+    for state in (*ended, *left):
+        while waiting and (not state.end or waiting[0].start <= state.end):
             started = waiting.popleft()
             # Of an open one only its attributes and its parent are looked at.
             span = readable(started if started.end else started._replace(end=started.start))

@@ -177,6 +177,17 @@ def test_the_totals_have_what_ended_after_they_were_written(place: Place) -> Non
     assert (said[semconv.MODELS], said[semconv.MODEL_CALLS]) == (("m",), (2,))
 
 
+def test_the_totals_have_what_was_still_open(place: Place) -> None:
+    """A call that two spans report, one in the other, counts once here as well."""
+    operations = {2: "invoke_agent", 3: "chat", 4: "chat"}
+    inside = [span(n, parent=n - 1, attributes={"gen_ai.operation.name": said}) for n, said in operations.items()]
+    journals.write(place.directory, [span(1), *inside])
+    collector = Collector()
+    recover_one(place, collector)
+    said = attributes(collector.spans[-1])
+    assert (said[semconv.AGENT_CALLS], said[semconv.INFERENCE_CALLS]) == (1, 1)
+
+
 def test_a_root_has_the_conversation_that_is_named_on_spans_of_its_session_alone(place: Place) -> None:
     """There may be several sessions in one trace, below the span of a request."""
     entries: list[Record] = []
