@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, NamedTuple, Protocol, TypeVar, overload
 
 from opentelemetry.util.types import AttributeValue
 
@@ -31,7 +31,8 @@ class EntityDecorator(Protocol):
     """A decorator, bare or with arguments.
 
     Takes functions of every kind, methods and classes. Of a class every public method is decorated, as by
-    `agentops_otel.agent`; what was said of it is said of each.
+    `agentops_otel.agent`; what was said of it is said of each. Without ``capture_request`` no arguments are written,
+    and without ``capture_response`` no results, whatever the environment says.
     """
 
     @overload
@@ -51,19 +52,42 @@ class EntityDecorator(Protocol):
     ) -> Callable[[F], F]: ...
 
 
+class _Captured(NamedTuple):
+    """What of a call may be written: its arguments, its result."""
+
+    request: bool
+    response: bool
+
+    def names(self, input: tuple[str, ...], output: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Of these attributes those that are to be written."""
+        return input if self.request else (), output if self.response else ()
+
+    def of(self, operation: Operation) -> Operation:
+        input, output = self.names(operation.input, operation.output)
+        return operation._replace(input=input, output=output)
+
+
 class _Operations(OperationDecorator):
     """Operations that are named as the user wants at the time of the call: `init` comes after the decorators."""
 
     def __init__(
-        self, kind: kinds.Kind, old_kind: str, name: str | None, attributes: Mapping[str, AttributeValue], version: Any
+        self,
+        kind: kinds.Kind,
+        old_kind: str,
+        name: str | None,
+        attributes: Mapping[str, AttributeValue],
+        version: Any,
+        captured: _Captured,
     ) -> None:
         super().__init__(runtime, kind, name, attributes)
         self._old_kind = old_kind
         self._version = version
+        self._captured = captured
 
     def _begin(self, operation: Operation, name: str) -> Begin:
         old = span_names.of_operation(operation, name, self._old_kind, self._version)
-        return lambda args, kwargs: (old if span_names.are_old() else operation).begin(args, kwargs)
+        standard, old = self._captured.of(operation), self._captured.of(old)
+        return lambda args, kwargs: (old if span_names.are_old() else standard).begin(args, kwargs)
 
 
 def _entity(kind: kinds.Kind, old_kind: str) -> EntityDecorator:
@@ -87,7 +111,8 @@ def _entity(kind: kinds.Kind, old_kind: str) -> EntityDecorator:
             attributes[SpanAttributes.LLM_USAGE_TOOL_COST] = cost
         if spec is not None and kind is kinds.GUARDRAIL:
             attributes[SpanAttributes.AGENTOPS_DECORATOR_SPEC.format(entity_kind=old_kind)] = spec
-        decorate = _Operations(kind, old_kind, name, attributes, version)
+        captured = _Captured(bool(capture_request), bool(capture_response))
+        decorate = _Operations(kind, old_kind, name, attributes, version, captured)
 
         def apply(target: Any) -> Any:
             return _with_blocks(decorate(target)) if inspect.isclass(target) else decorate(target)
@@ -114,11 +139,14 @@ def _with_blocks(cls: type) -> type:
 class _Traced(SessionScope):
     """The session of one call of a decorated function, with the call's content where the user wants it."""
 
-    __slots__ = ("_args", "_content", "_kwargs", "_parameters")
+    __slots__ = ("_args", "_captured", "_content", "_kwargs", "_parameters")
 
-    def __init__(self, plan: Plan, parameters: Parameters, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __init__(
+        self, plan: Plan, parameters: Parameters, captured: _Captured, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
         super().__init__(runtime.start_block, span_names.of_session(settings.completed(plan)))
         self._parameters = parameters
+        self._captured = captured
         self._args = args
         self._kwargs = kwargs
         self._content: Content | None = None
@@ -127,11 +155,11 @@ class _Traced(SessionScope):
         session = super().__enter__()
         if runtime.settings.content_on_spans:
             old = span_names.are_old()
-            self._content = Content(
-                runtime.settings,
-                (semconv.INPUT, span_names.ENTITY_INPUT) if old else (semconv.INPUT,),
-                (semconv.OUTPUT, span_names.ENTITY_OUTPUT) if old else (semconv.OUTPUT,),
+            names = self._captured.names(
+                (semconv.INPUT, *(span_names.inputs(SpanKind.SESSION) if old else ())),
+                (semconv.OUTPUT, *(span_names.outputs(SpanKind.SESSION) if old else ())),
             )
+            self._content = Content(runtime.settings, *names)
             self._content.called(self._parameters, self._args, self._kwargs)
             session.set_attributes(self._content.input)
         self._args, self._kwargs = (), {}  # contexts that are kept must not keep them
@@ -169,10 +197,17 @@ def _session(old_kind: str) -> EntityDecorator:
         capture_response: bool = True,
     ) -> Any:
         """Makes each call of a function a session; of a class, each call of its methods a workflow."""
+        captured = _Captured(bool(capture_request), bool(capture_response))
 
         def apply(target: Any) -> Any:
             if inspect.isclass(target):
-                return of_class(name=name, version=version, tags=tags)(target)
+                return of_class(
+                    name=name,
+                    version=version,
+                    tags=tags,
+                    capture_request=capture_request,
+                    capture_response=capture_response,
+                )(target)
             if isinstance(target, (classmethod, staticmethod)):
                 return type(target)(apply(target.__func__))
             if not callable(target):
@@ -183,7 +218,7 @@ def _session(old_kind: str) -> EntityDecorator:
                 location=location_of(underlying(target)),
             )
             parameters = Parameters(target)
-            return wrap(target, lambda args, kwargs: _Traced(plan, parameters, args, kwargs))
+            return wrap(target, lambda args, kwargs: _Traced(plan, parameters, captured, args, kwargs))
 
         return apply if wrapped is None else apply(wrapped)
 

@@ -228,8 +228,9 @@ def _write_error(span: trace.Span, event: ErrorEvent) -> str:
 
 
 def _nanoseconds(timestamp: Any) -> int:
-    """Of a time in the ISO format; now, if it is none."""
+    """Of a time in the ISO format; now, if it is none, or one that OTLP has not: it would cost the spans beside it."""
     try:
-        return int(datetime.fromisoformat(timestamp).timestamp() * 1e9)
+        time = int(datetime.fromisoformat(timestamp).timestamp() * 1e9)
     except (TypeError, ValueError, OverflowError):
         return clock.time_ns()
+    return time if 0 <= time < 2**64 else clock.time_ns()

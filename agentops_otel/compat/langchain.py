@@ -18,6 +18,7 @@ from langchain_core.callbacks.base import (  # type: ignore[import-not-found, un
 from .. import config
 from ..shield import Shield
 from .client import get_client
+from .legacy import several
 from .traces import session_here
 
 _logger = logging.getLogger("agentops_otel")
@@ -60,7 +61,7 @@ def _begin(
     _instrument()
     session = session_here()
     if session is not None:
-        session.add_tags(*(tags or ()), *(default_tags or ()))
+        session.add_tags(*several(tags or ()), *several(default_tags or ()))
     elif auto_session or not get_client().initialized:
         get_client().init(
             api_key=api_key, tags=tags, default_tags=default_tags, auto_start_session=auto_session, **kwargs

@@ -70,7 +70,7 @@ class Session:
 
     def add_tags(self, tags: str | Iterable[str]) -> None:
         """Adds a tag, or several."""
-        self.trace_context.session.add_tags(*_several(tags))
+        self.trace_context.session.add_tags(*several(tags))
 
     def set_tags(self, tags: str | Iterable[str]) -> None:
         """Gives it these tags in place of those it has."""
@@ -81,7 +81,10 @@ class Session:
         return create_agent(name, agent_id)
 
     def get_analytics(self) -> dict[str, Any]:
-        """What it has consumed so far, and its duration and cost as texts: in seconds and US dollars."""
+        """What it has consumed so far, and its duration and cost as texts: in seconds and US dollars.
+
+        Actions are spans, and not counted.
+        """
         totals, record = self.trace_context.session.totals, self.trace_context.session._record
         end = getattr(record.span, "end_time", None) or clock.time_ns()
         return {
@@ -129,7 +132,7 @@ def end_session(
         kwargs: ``end_state``, in any spelling. Anything else is written as ``agentops.legacy.*``. With
             ``is_auto_end``, as frameworks say it, nothing ends if `init` was told ``skip_auto_end_session``.
     """
-    if kwargs.get("is_auto_end") and settings.current.skip_auto_end_session:
+    if kwargs.get("is_auto_end") and settings.keeps_from_frameworks():
         return
     is_session = isinstance(session_or_status, (Session, TraceContext))
     state = kwargs.pop("end_state", "Success" if is_session or session_or_status is None else session_or_status)
@@ -164,7 +167,7 @@ def add_tags(tags: str | Iterable[str]) -> None:
     if session is None:
         _logger.warning("add_tags: no session is open")
     else:
-        session.add_tags(*_several(tags))
+        session.add_tags(*several(tags))
 
 
 def set_tags(tags: str | Iterable[str]) -> None:
@@ -177,10 +180,11 @@ def set_tags(tags: str | Iterable[str]) -> None:
 
 
 def _set_tags(session: Handle, tags: str | Iterable[str]) -> None:
-    session.set_attribute(semconv.TAGS, arguments.tags("tags", _several(tags)))
+    session.set_attribute(semconv.TAGS, arguments.tags("tags", several(tags)))
 
 
-def _several(tags: str | Iterable[str]) -> Iterable[str]:
+def several(tags: str | Iterable[str]) -> Iterable[str]:
+    """Tags, of which there may be but one."""
     return [tags] if isinstance(tags, str) else tags
 
 

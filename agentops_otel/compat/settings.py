@@ -137,6 +137,11 @@ def wants_llm_calls() -> bool:
     return _switch(current.instrument_llm_calls, "INSTRUMENT_LLM_CALLS") is not False
 
 
+def keeps_from_frameworks() -> bool:
+    """Whether no framework may end a session."""
+    return bool(_switch(current.skip_auto_end_session, "SKIP_AUTO_END_SESSION"))
+
+
 def _switch(said: bool | None, name: str) -> bool | None:
     """What the program says, else the environment; None where neither does."""
     if said is not None:

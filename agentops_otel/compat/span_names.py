@@ -14,9 +14,6 @@ from ..runtime import runtime
 from ..sessions.starting import Plan
 from .semconv import SpanAttributes, SpanKind
 
-ENTITY_INPUT = SpanAttributes.AGENTOPS_ENTITY_INPUT
-ENTITY_OUTPUT = SpanAttributes.AGENTOPS_ENTITY_OUTPUT
-
 
 def choose(span_names: object) -> None:
     """Names spans so from now on; None changes nothing.
@@ -36,6 +33,16 @@ def are_old() -> bool:
     return runtime.settings.span_names == AGENTOPS
 
 
+def inputs(kind: str) -> tuple[str, ...]:
+    """The old attributes for the arguments of an operation of an old kind."""
+    return SpanAttributes.AGENTOPS_ENTITY_INPUT, SpanAttributes.AGENTOPS_DECORATOR_INPUT.format(entity_kind=kind)
+
+
+def outputs(kind: str) -> tuple[str, ...]:
+    """Those for its result."""
+    return SpanAttributes.AGENTOPS_ENTITY_OUTPUT, SpanAttributes.AGENTOPS_DECORATOR_OUTPUT.format(entity_kind=kind)
+
+
 def of_session(plan: Plan) -> Plan:
     """The plan of a session, with the names that are wanted now."""
     if not are_old():
@@ -53,6 +60,6 @@ def of_operation(operation: Operation, name: str, kind: str, version: Any) -> Op
     return operation._replace(
         span_name=f"{name}.{kind}",
         attributes=attributes,
-        input=(*operation.input, ENTITY_INPUT, SpanAttributes.AGENTOPS_DECORATOR_INPUT.format(entity_kind=kind)),
-        output=(*operation.output, ENTITY_OUTPUT, SpanAttributes.AGENTOPS_DECORATOR_OUTPUT.format(entity_kind=kind)),
+        input=(*operation.input, *inputs(kind)),
+        output=(*operation.output, *outputs(kind)),
     )

@@ -129,10 +129,15 @@ def end_trace(trace_context: TraceContext | None = None, end_state: object = SUC
         api.end_all_sessions(parse(end_state))
         _forget_ended()
         return
+    checked(trace_context).end(end_state)
+
+
+def checked(trace_context: object) -> TraceContext:
+    """What `start_trace` returned, or TypeError."""
     context = getattr(trace_context, "trace_context", trace_context)  # a session of `start_session` is as good
     if not isinstance(context, TraceContext):
         raise TypeError(f"trace_context must be what start_trace returned, not {type(trace_context).__name__}")
-    context.end(end_state)
+    return context
 
 
 def current() -> TraceContext | None:
@@ -141,7 +146,7 @@ def current() -> TraceContext | None:
     held = None if session is None else _held.get(session.id)
     if held is not None and held.session.is_open:  # what a forked child inherits is current in it, and not its own
         return held
-    return next((context for context in reversed(list(_held.values())) if context.session.is_open), None)
+    return next((context for context in reversed(_held.copy().values()) if context.session.is_open), None)
 
 
 def session_here() -> Handle | None:
@@ -163,13 +168,18 @@ def only() -> TraceContext | None:
     """The session for what is done where nothing is current: the one that is open, if there is but one."""
     if otel_trace.get_current_span().get_span_context().is_valid:
         return None
-    held = active()
-    return next(iter(held.values())) if len(held) == 1 else None
+    found = None
+    for held in _held.copy().values():  # no further than to the second: there may be very many
+        if held.session.is_open:
+            if found is not None:
+                return None
+            found = held
+    return found
 
 
 def active() -> dict[str, TraceContext]:
     """The open sessions that were started here, by their trace ids of 32 hex digits, oldest first."""
-    return {context.session.trace_id: context for context in list(_held.values()) if context.session.is_open}
+    return {context.session.trace_id: context for context in _held.copy().values() if context.session.is_open}
 
 
 # -- what is said of them --

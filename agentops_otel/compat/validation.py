@@ -9,7 +9,7 @@ from typing import Any
 from .. import api
 from ..runtime import runtime
 from ..sessions.handle import Session
-from .traces import TraceContext, active
+from .traces import TraceContext, active, checked
 
 
 class ValidationError(Exception):
@@ -36,7 +36,7 @@ def validate_trace_spans(
         min_spans: how many calls of models, tools and agents there must be, the session counted as one.
         api_key: accepted, and without effect.
 
-    Raises ValidationError if it is not so; ValueError where no session is meant.
+    Raises ValidationError if it is not so; ValueError where no session is meant, TypeError for what is none.
     """
     session = _session(trace_id, trace_context)
     if session is None and trace_id is None:
@@ -78,7 +78,7 @@ _EMPTY: Mapping[str, Any] = {
 
 def _session(trace_id: str | None, trace_context: TraceContext | None) -> Session | None:
     if trace_context is not None:
-        return trace_context.session
+        return checked(trace_context).session
     if trace_id is None:
         return runtime.current()
     held = active().get(trace_id)

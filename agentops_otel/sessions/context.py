@@ -62,7 +62,9 @@ class Attachment:
         self._token: Token[context.Context] | None = None
 
     def __enter__(self) -> Session:
-        self._token = context.attach(trace.set_span_in_context(self._record))
+        # One that is over would bring along what was current where it started, such as a request of somebody else.
+        if self._record.live_context.is_valid:
+            self._token = context.attach(trace.set_span_in_context(self._record))
         return self._handle
 
     def __exit__(

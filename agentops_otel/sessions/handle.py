@@ -131,7 +131,10 @@ class Session:
     # -- where it is current --
 
     def attach(self) -> Attachment:
-        """Makes the session current in this thread or task for the time of a ``with`` (or ``async with``) block."""
+        """Makes the session current in this thread or task for the time of a ``with`` (or ``async with``) block.
+
+        Changes nothing if it is over.
+        """
         return Attachment(self, self._record)
 
     def carrier(self) -> dict[str, str]:

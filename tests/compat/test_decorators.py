@@ -103,7 +103,7 @@ def test_a_call_is_a_session_by_the_old_names_beside_the_standard_ones(old_names
     assert (found["agentops.span.kind"], found["operation.name"]) == ("session", "work")
     assert found["agentops.session.end_state"] == "success"
     assert found["gen_ai.operation.name"] == "session"
-    for name in ("agentops", "agentops.entity"):
+    for name in ("agentops", "agentops.entity", "agentops.session"):
         assert (found[f"{name}.input"], found[f"{name}.output"]) == ('{"what":"x"}', '"X"')
 
 
@@ -126,6 +126,30 @@ def test_the_environment_chooses_the_names(monkeypatch: pytest.MonkeyPatch, capl
         assert Config.from_environment().span_names == names
     [record] = caplog.records
     assert "OTEL_PYTHON_AGENTOPS_SPAN_NAMES" in record.getMessage()
+
+
+@pytest.mark.parametrize("names", ["standard", "agentops"])
+@pytest.mark.parametrize("kind", [*KINDS, "trace", "session", "track_endpoint"])
+@pytest.mark.parametrize(
+    ("said", "words"), [({"capture_request": False}, ["HELLO"]), ({"capture_response": False}, ["hello"])]
+)
+@pytest.mark.parametrize("of_class", [False, True])
+def test_what_is_not_to_be_captured_is_not_written(
+    spans: Spans, kind: str, names: str, said: Any, words: list[str], of_class: bool
+) -> None:
+    runtime.set(content_on_spans=True, span_names=names)
+    with agentops.start_trace("t"):
+        if of_class:
+            made = getattr(agentops, kind)(**said)(type("Worker", (), {"__module__": __name__, "work": _work}))
+            made().work("hello")
+        else:
+            decorated(kind, **said)("hello")
+    text = str([attributes(span) for span in spans.all()])
+    assert [word for word in ("hello", "HELLO") if word in text] == words
+
+
+def _work(self: Any, what: str) -> str:
+    return what.upper()
 
 
 def test_what_only_one_of_them_takes_is_written(spans: Spans) -> None:

@@ -82,12 +82,12 @@ from langchain_openai import ChatOpenAI
 
 agentops.init(auto_start_session=False, instrument_llm_calls=False)
 with agentops.start_trace("t"):
-    handlers = [LangchainCallbackHandler(default_tags=["a"]), LangchainCallbackHandler(tags=["b"], endpoint="e")]
+    handlers = [LangchainCallbackHandler(default_tags=["a"]), LangchainCallbackHandler(tags="bc", endpoint="e")]
     ChatOpenAI(model="gpt-4o-mini", callbacks=handlers).invoke("hi")
 """
     outcome = play(program, receiver, tmp_path)
 
     assert outcome.returncode == 0, outcome.stderr
     [root] = receiver.sessions()
-    assert (root.name, root.attributes["agentops.tags"]) == ("session t", ("a", "b"))
+    assert (root.name, root.attributes["agentops.tags"]) == ("session t", ("a", "bc"))
     assert [span.name for span in receiver.spans] == ["chat gpt-4o-mini", "session t"]

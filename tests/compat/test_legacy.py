@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import time
 from typing import Any
 
 import pytest
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.trace import StatusCode
 from support.spans import Spans, attributes, context_of, ending
 
@@ -63,8 +65,12 @@ class TestSessions:
         assert second["agentops.legacy.end_state_reason"] == "it is done"
         assert not [name for name in third if name.startswith("agentops.legacy")]
 
-    def test_no_framework_ends_one_if_the_user_does_not_want_it(self, spans: Spans) -> None:
-        session = agentops.init(skip_auto_end_session=True)
+    @pytest.mark.parametrize(("said", "environment"), [(True, ""), (None, "true"), (True, "false")])
+    def test_no_framework_ends_one_if_the_user_does_not_want_it(
+        self, spans: Spans, monkeypatch: pytest.MonkeyPatch, said: bool | None, environment: str
+    ) -> None:
+        monkeypatch.setenv("AGENTOPS_SKIP_AUTO_END_SESSION", environment)
+        session = agentops.init(skip_auto_end_session=said)
         assert session is not None
         agentops.end_session(end_state="Success", is_auto_end=True)
         assert session.span.is_recording()
@@ -457,6 +463,18 @@ class TestEvents:
         assert span.start_time is not None
         assert span.end_time is not None
         assert span.end_time - span.start_time == 2 * 10**9
+
+    @pytest.mark.parametrize("wrong", ["9999-01-01T00:00:00+00:00", "1900-01-01T00:00:00+00:00", "once", 7])
+    def test_a_time_that_cannot_be_exported_is_now(self, spans: Spans, wrong: Any) -> None:
+        event = agentops.ToolEvent(name="t", init_timestamp=wrong)
+        event.end_timestamp = wrong
+        agentops.record(event)
+        with agentops.start_trace("beside"):
+            pass
+        span, _ = spans.all()
+        assert encode_spans(spans.all()).SerializeToString()
+        assert span.start_time is not None
+        assert abs(time.time_ns() - span.start_time) < 60 * 10**9
 
     @pytest.mark.parametrize("event", [None, 7, Event(), agentops.ToolEvent(init_timestamp="once")])
     def test_anything_can_be_recorded(self, spans: Spans, event: object) -> None:

@@ -440,6 +440,16 @@ class TestValidation:
         agentops.print_validation_summary(result)
         assert "not validated" in capsys.readouterr().out
 
+    def test_takes_a_session_of_older_releases(self, spans: Spans) -> None:
+        session = agentops.start_session()
+        result = agentops.validate_trace_spans(trace_context=session, check_llm=False)  # type: ignore[arg-type]
+        assert result["trace_id"] == session.trace_context.session.trace_id
+        session.end_session()
+
+    def test_refuses_what_is_no_session(self, spans: Spans) -> None:
+        with pytest.raises(TypeError, match="trace_context"):
+            agentops.validate_trace_spans(trace_context=7)  # type: ignore[arg-type]
+
     def test_needs_a_session(self, spans: Spans) -> None:
         with pytest.raises(ValueError, match="trace_id"):
             agentops.validate_trace_spans()

@@ -146,18 +146,20 @@ class TestStartSession:
         assert ao.current_session() is None
         assert trace.get_current_span() is trace.INVALID_SPAN
 
-    def test_overlapping_sessions_do_not_hold_each_other(self, spans: Spans) -> None:
+    @pytest.mark.parametrize("together", [2, 3, 4, 8])
+    def test_overlapping_sessions_do_not_hold_each_other(self, spans: Spans, together: int) -> None:
         records: list[weakref.ref[trace.Span]] = []
-        session = ao.start_session()
+        sessions: list[ao.Session] = []
         for _ in range(50):
+            sessions.append(ao.start_session())
             records.append(weakref.ref(trace.get_current_span()))
-            following = ao.start_session()
-            session.end()
-            session = following
+            if len(sessions) == together:
+                sessions.pop(0).end()
         spans.all()
         gc.collect()
-        assert sum(record() is not None for record in records) <= 1
-        session.end()
+        assert sum(record() is not None for record in records) <= together
+        for session in sessions:
+            session.end()
         assert trace.get_current_span() is trace.INVALID_SPAN
 
     def test_nested_sessions_that_end_inside_out_are_all_let_go(self, spans: Spans) -> None:
@@ -350,6 +352,20 @@ class TestAttach:
             assert ao.current_session() is None
             spans.tracer.start_span("child").end()
         assert spans.by_name("child").parent is None
+
+    def test_of_an_ended_session_leaves_what_is_current(self, spans: Spans) -> None:
+        with spans.tracer.start_as_current_span("a request"):
+            session = ao.start_session()
+            session.end()
+        with spans.tracer.start_as_current_span("another") as another, ao.session("there") as there:
+            with session.attach():
+                assert ao.current_session() is there
+                spans.tracer.start_span("child").end()
+            there.end()
+            with session.attach():
+                spans.tracer.start_span("later").end()
+        assert session_of(spans.by_name("child")) == there.id
+        assert spans.by_name("later").parent == context_of(another)
 
     def test_ended_inside_is_not_current_any_more(self, spans: Spans) -> None:
         session = ao.start_session()
