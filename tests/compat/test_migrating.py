@@ -97,6 +97,7 @@ def written(snippet: str, directory: Path) -> list[tuple[str, object, object]]:
 
 
 def test_commands_change_the_imports(tmp_path: Path, receiver: Receiver) -> None:
+    pytest.importorskip("click", reason="needs the extra cli")
     report, apply = blocks("sh")[0].splitlines()
     program = tmp_path / "my_app" / "bot.py"
     program.parent.mkdir()
