@@ -121,11 +121,12 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Kills random programs of sessions at random instants; ``-- --kills 1000`` is the long run. Then full speed."""
+    """Kills random programs of sessions at random instants; ``-- --kills 1000`` is the long run. Then very many spans."""
     session.install(".[test]")
     session.run("python", "tests/chaos/run.py", *session.posargs)
     many = {**INSTALLED, "AGENTOPS_TEST_MANY": "200000"}
-    session.run("pytest", "tests/journal/test_delivery.py", "-k", "at_full_speed", env=many)
+    tests = ["tests/journal/test_delivery.py", "tests/test_memory.py", "-k", "full_speed or many_dropped"]
+    session.run("pytest", *tests, env=many)
 
 
 @nox.session(python="3.11", venv_backend=QUICK)

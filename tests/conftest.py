@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -32,6 +33,12 @@ settings.load_profile("tests")
 def _mistakes_are_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The package keeps its own mistakes away from programs; here they must be seen."""
     monkeypatch.setattr(shield, "reraise", True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """More than there are processors: much of the time, tests wait for the programs that they start."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
 
 
 @pytest.hookimpl(wrapper=True)

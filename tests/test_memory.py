@@ -7,6 +7,7 @@ caches, and the end of the real one.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 
 import pytest
@@ -15,6 +16,9 @@ from support import programs
 BOUND = 256 * 1024
 """Bytes that may be left: tables of the interpreter and the SDK that have grown and not shrunk, whatever the number
 of sessions. A hundred thousand sessions that left one pointer each behind would be over it."""
+
+DROPPED = min(100_000, int(os.environ.get("AGENTOPS_TEST_MANY", "20000")))
+"""Sessions; `nox -s chaos` has a hundred thousand."""
 
 HEAD = """
 import asyncio, contextvars, gc, json, sys, tracemalloc, warnings
@@ -81,16 +85,16 @@ def result_of(work: str, number: int) -> Result:
     return Result(**json.loads(outcome.stdout))
 
 
-def test_a_hundred_thousand_dropped_sessions_arrive_and_leave_nothing() -> None:
+def test_many_dropped_sessions_arrive_and_leave_nothing() -> None:
     result = result_of(
         """
 def work(number):
     for _ in range(number):
         ao.start_session("dropped")
 """,
-        100_000,
+        DROPPED,
     )
-    assert result.arrived == {"garbage_collected": 100_000}
+    assert result.arrived == {"garbage_collected": DROPPED}
     assert result.open == 0
     assert result.left < BOUND, result.top
 

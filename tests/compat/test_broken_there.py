@@ -154,7 +154,8 @@ assert (builtins.print, builtins.__import__, builtins.open) == before
 
 
 def test_print_and_import_are_not_patched() -> None:
-    outcome = programs.run(["-c", NOTHING_PATCHED], {"OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none"})
+    exporters = dict.fromkeys(("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"), "none")
+    outcome = programs.run(["-c", NOTHING_PATCHED], exporters)
     assert outcome.returncode == 0, outcome.stderr
 
 
