@@ -121,7 +121,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Kills random programs of sessions at random instants; ``-- --kills 1000`` is the long run. Then very many spans."""
+    """Kills random programs of sessions at random instants; ``-- --kills 1000`` is the long run. Then many spans."""
     session.install(".[test]")
     session.run("python", "tests/chaos/run.py", *session.posargs)
     many = {**INSTALLED, "AGENTOPS_TEST_MANY": "200000"}
