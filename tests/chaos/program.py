@@ -83,6 +83,8 @@ def started(session: ao.Session) -> str:
 def work(chance: random.Random, level: int = 0) -> None:
     """A span, maybe with others in it."""
     with tracer.start_as_current_span(f"step {level}") as span:
+        # Asked now: a span that ends with its session has no id afterwards.
+        in_session, span_id = ao.current_session(), span.get_span_context().span_id
         for number in range(chance.randrange(4)):
             span.set_attribute(f"attribute {number}", chance.choice(["text", 1, 0.5, True]))
         if chance.random() < 0.3:
@@ -91,9 +93,8 @@ def work(chance: random.Random, level: int = 0) -> None:
             time.sleep(chance.uniform(0, 0.02))
         if level < 3 and chance.random() < 0.4:
             work(chance, level + 1)
-    in_session = ao.current_session()
     if in_session is not None:
-        process.tell(told.SPAN_ENDED, f"{span.get_span_context().span_id:016x}")
+        process.tell(told.SPAN_ENDED, f"{span_id:016x}")
 
 
 # -- what may happen ----------------------------------------------------------------------------------------------
