@@ -38,17 +38,8 @@ def restore(record: Record) -> None:
     # Not by a token: the end may come in another thread or task than the start, where a token is refused, and a
     # handle that kept one would keep the context of its start alive, and so every session that was open then.
     if context.get_current().get(SPAN_KEY) is record and record.owner != JOINED:
-        outer = live_outer(record.outer)
+        outer = skip_dead(record.outer)
         context.attach(trace.set_span_in_context(outer if outer is not None else trace.INVALID_SPAN))
-
-
-def live_outer(span: trace.Span | None) -> trace.Span | None:
-    """As `skip_dead`; what was current before that is not held longer than it is of use."""
-    outer = skip_dead(span)
-    if isinstance(outer, Record):
-        # Sessions that overlap without being nested would hold each other in an endless chain.
-        outer.outer = skip_dead(outer.outer)
-    return outer
 
 
 class Attachment:

@@ -16,11 +16,11 @@ from .. import semconv
 from ..shield import absorb, encodable
 from . import arguments, ids
 from .carrier import ids_in
-from .context import SPAN_KEY, live_outer
+from .context import SPAN_KEY
 from .handle import Session
 from .limits import Limits
 from .recent import Known, known_by
-from .record import NO_IDS, Record
+from .record import NO_IDS, Record, skip_dead
 from .registry import Registry
 from .sdk_spans import attributes_of
 from .source import Source
@@ -89,7 +89,7 @@ def start(
     """
     here = context.get_current()
     current: Any = here.get(SPAN_KEY)
-    outer = None if current is None else live_outer(current)
+    outer = skip_dead(current)
     previous = registry.known(plan.previous) if isinstance(plan.previous, str) else plan.previous
     record = Record(source, plan.name, plan.id or ids.new_id(), plan.ids, outer)
     if previous is not None and previous.conversation_id is not None:
