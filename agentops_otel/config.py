@@ -135,16 +135,16 @@ def exception_signal() -> str:
     return "logs/dup" if "logs/dup" in words else "logs" if "logs" in words else ""
 
 
-def otlp_protocol() -> str:
-    """The OTLP protocol of this process: what ``OTEL_EXPORTER_OTLP_PROTOCOL`` names, or the one for its endpoint."""
-    endpoint = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
-    return otlp_protocol_to(endpoint)
+def otlp_protocol(endpoint: str | None = None) -> str:
+    """The OTLP protocol of this process: what ``OTEL_EXPORTER_OTLP_PROTOCOL`` names, or the one for its endpoint.
 
-
-def otlp_protocol_to(endpoint: str) -> str:
-    """The OTLP protocol for an endpoint that the program names itself."""
+    ``endpoint``: one that the program names itself.
+    """
     named = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
-    return named or otlp_protocol_for(endpoint)
+    if named:
+        return named
+    variables = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    return otlp_protocol_for(endpoint or next(filter(None, map(os.environ.get, variables)), ""))
 
 
 def otlp_protocol_for(endpoint: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from typing import Any
 
 from . import config
@@ -27,8 +26,7 @@ def build(service_name: str | None, endpoint: str | None = None) -> None:
 
 
 def _defaults(service_name: str | None, endpoint: str | None) -> dict[str, Any]:
-    protocol = config.otlp_protocol() if endpoint is None else config.otlp_protocol_to(endpoint)
-    otlp = _ENTRY_POINTS.get(protocol, "otlp_proto_http")
+    otlp = _ENTRY_POINTS.get(config.otlp_protocol(endpoint), "otlp_proto_http")
     defaults: dict[str, Any] = {
         f"{kind}_exporter_names": [otlp]
         for kind, variable in (
@@ -47,6 +45,8 @@ def _defaults(service_name: str | None, endpoint: str | None) -> dict[str, Any]:
 
 def _sending_to(endpoint: str, otlp: str) -> dict[type, dict[str, Any]]:
     """Arguments of the exporters, by their classes."""
+    from importlib.metadata import entry_points  # imported here: every program imports this module
+
     base = endpoint.rstrip("/").removesuffix("/v1/traces")
     arguments: dict[type, dict[str, Any]] = {}
     for signal in ("traces", "metrics", "logs"):
