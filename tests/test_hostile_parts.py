@@ -142,8 +142,9 @@ def live(spans: Spans, name: str = "s") -> None:
         ao.start_session(name)
         gc.collect()
         runtime.worker.settle(10)
-    ao.start_session(name)
+    held = ao.start_session(name)
     ao.end_all_sessions()
+    held.end()
     ao.flush(5)
     assert ao.open_sessions() == []
     assert ao.current_session() is None

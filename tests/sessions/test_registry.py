@@ -84,23 +84,26 @@ class TestEndAllSessions:
 
     def test_makes_current_here_what_was_before(self, spans: Spans) -> None:
         with spans.tracer.start_as_current_span("request"):
-            ao.start_session()
+            session = ao.start_session()
             ao.end_all_sessions()
+            assert not session.is_open
             spans.tracer.start_span("later").end()
         later, request = spans.by_name("later"), spans.by_name("request")
         assert later.parent == request.context
 
     def test_leaves_no_session_current_here(self, spans: Spans) -> None:
-        ao.start_session()
+        session = ao.start_session()
         ao.end_all_sessions()
+        assert not session.is_open
         assert ao.current_session() is None
         spans.tracer.start_span("later").end()
         assert spans.by_name("later").parent is None
 
     def test_as_completed_leaves_spans_that_somebody_holds(self, spans: Spans) -> None:
-        ao.start_session()
+        session = ao.start_session()
         child = spans.tracer.start_span("child")
         ao.end_all_sessions()
+        assert not session.is_open
         assert child.is_recording()
         child.end()
         assert "agentops.session.end_reason" not in attributes(spans.by_name("child"))
