@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, TypeVar, overload
-
-from opentelemetry.util.types import AttributeValue
 
 from .. import semconv
 from ..decorators import kinds
@@ -67,30 +65,20 @@ class _Captured(NamedTuple):
         return operation._replace(input=input, output=output)
 
 
-class _Operations(OperationDecorator):
-    """Operations that are named as the user wants at the time of the call: `init` comes after the decorators."""
+class _Said(NamedTuple):
+    """What a decorator was told."""
 
-    def __init__(
-        self,
-        kind: kinds.Kind,
-        old_kind: str,
-        name: str | None,
-        attributes: Mapping[str, AttributeValue],
-        version: Any,
-        captured: _Captured,
-    ) -> None:
-        super().__init__(runtime, kind, name, attributes)
-        self._old_kind = old_kind
-        self._version = version
-        self._captured = captured
-
-    def _begin(self, operation: Operation, name: str) -> Begin:
-        old = span_names.of_operation(operation, name, self._old_kind, self._version)
-        standard, old = self._captured.of(operation), self._captured.of(old)
-        return lambda args, kwargs: (old if span_names.are_old() else standard).begin(args, kwargs)
+    name: str | None
+    version: str | None
+    tags: Tags
+    cost: float | None
+    spec: str | None
+    captured: _Captured
 
 
-def _entity(kind: kinds.Kind, old_kind: str) -> EntityDecorator:
+def _decorator(doc: str, decorate: Callable[[Any, _Said], Any]) -> EntityDecorator:
+    """A decorator with the arguments that all of them had; ``decorate`` does it."""
+
     def decorator(
         wrapped: Any = None,
         *,
@@ -102,24 +90,42 @@ def _entity(kind: kinds.Kind, old_kind: str) -> EntityDecorator:
         capture_request: bool = True,
         capture_response: bool = True,
     ) -> Any:
-        """Makes each call of a function, or of the methods of a class, a span; bare, or with arguments."""
-        attributes = attributes_of_tags(tags)
         version = None if version is None else text_of(version)
-        if version is not None and kind is kinds.AGENT:
-            attributes[semconv.GEN_AI_AGENT_VERSION] = version
-        if cost is not None and kind is kinds.TOOL:
-            attributes[SpanAttributes.LLM_USAGE_TOOL_COST] = cost
-        if spec is not None and kind is kinds.GUARDRAIL:
-            attributes[SpanAttributes.AGENTOPS_DECORATOR_SPEC.format(entity_kind=old_kind)] = spec
-        captured = _Captured(bool(capture_request), bool(capture_response))
-        decorate = _Operations(kind, old_kind, name, attributes, version, captured)
+        said = _Said(name, version, tags, cost, spec, _Captured(bool(capture_request), bool(capture_response)))
+        attributes_of_tags(tags)  # a wrong one is refused here, and not where the decorator is applied
+        return (lambda target: decorate(target, said)) if wrapped is None else decorate(wrapped, said)
 
-        def apply(target: Any) -> Any:
-            return _with_blocks(decorate(target)) if inspect.isclass(target) else decorate(target)
-
-        return apply if wrapped is None else apply(wrapped)
-
+    decorator.__doc__ = doc
     return decorator
+
+
+class _Operations(OperationDecorator):
+    """Operations that are named as the user wants at the time of the call: `init` comes after the decorators."""
+
+    def __init__(self, kind: kinds.Kind, old_kind: str, said: _Said) -> None:
+        attributes = attributes_of_tags(said.tags)
+        if said.version is not None and kind is kinds.AGENT:
+            attributes[semconv.GEN_AI_AGENT_VERSION] = said.version
+        if said.cost is not None and kind is kinds.TOOL:
+            attributes[SpanAttributes.LLM_USAGE_TOOL_COST] = said.cost
+        if said.spec is not None and kind is kinds.GUARDRAIL:
+            attributes[SpanAttributes.AGENTOPS_DECORATOR_SPEC.format(entity_kind=old_kind)] = said.spec
+        super().__init__(runtime, kind, said.name, attributes)
+        self._old_kind = old_kind
+        self._said = said
+
+    def _begin(self, operation: Operation, name: str) -> Begin:
+        old = span_names.of_operation(operation, name, self._old_kind, self._said.version)
+        standard, old = self._said.captured.of(operation), self._said.captured.of(old)
+        return lambda args, kwargs: (old if span_names.are_old() else standard).begin(args, kwargs)
+
+
+def _entity(kind: kinds.Kind, old_kind: str) -> EntityDecorator:
+    def decorate(target: Any, said: _Said) -> Any:
+        decorated = _Operations(kind, old_kind, said)(target)
+        return _with_blocks(decorated) if inspect.isclass(decorated) else decorated
+
+    return _decorator("Makes each call of a function, or of the methods of a class, a span.", decorate)
 
 
 def _with_blocks(cls: type) -> type:
@@ -182,47 +188,20 @@ class _Traced(SessionScope):
         super().__exit__(kind, error, traceback)
 
 
-def _session(old_kind: str) -> EntityDecorator:
-    of_class = _entity(kinds.WORKFLOW, old_kind)
-
-    def decorator(
-        wrapped: Any = None,
-        *,
-        name: str | None = None,
-        version: Any = None,
-        tags: Tags = None,
-        cost: float | None = None,
-        spec: str | None = None,
-        capture_request: bool = True,
-        capture_response: bool = True,
-    ) -> Any:
-        """Makes each call of a function a session; of a class, each call of its methods a workflow."""
-        captured = _Captured(bool(capture_request), bool(capture_response))
-
-        def apply(target: Any) -> Any:
-            if inspect.isclass(target):
-                return of_class(
-                    name=name,
-                    version=version,
-                    tags=tags,
-                    capture_request=capture_request,
-                    capture_response=capture_response,
-                )(target)
-            if isinstance(target, (classmethod, staticmethod)):
-                return type(target)(apply(target.__func__))
-            if not callable(target):
-                raise TypeError(f"{old_kind} decorates a function or a class, not {target!r}")
-            plan = plan_of(
-                name or getattr(target, "__name__", None) or type(target).__name__,
-                tags,
-                location=location_of(underlying(target)),
-            )
-            parameters = Parameters(target)
-            return wrap(target, lambda args, kwargs: _Traced(plan, parameters, captured, args, kwargs))
-
-        return apply if wrapped is None else apply(wrapped)
-
-    return decorator
+def _session(target: Any, said: _Said) -> Any:
+    if inspect.isclass(target):
+        return _with_blocks(_Operations(kinds.WORKFLOW, SpanKind.SESSION, said)(target))
+    if isinstance(target, (classmethod, staticmethod)):
+        return type(target)(_session(target.__func__, said))
+    if not callable(target):
+        raise TypeError(f"{SpanKind.SESSION} decorates a function or a class, not {target!r}")
+    plan = plan_of(
+        said.name or getattr(target, "__name__", None) or type(target).__name__,
+        said.tags,
+        location=location_of(underlying(target)),
+    )
+    parameters = Parameters(target)
+    return wrap(target, lambda args, kwargs: _Traced(plan, parameters, said.captured, args, kwargs))
 
 
 agent = _entity(kinds.AGENT, SpanKind.AGENT)
@@ -231,6 +210,8 @@ operation = task
 workflow = _entity(kinds.WORKFLOW, SpanKind.WORKFLOW)
 tool = _entity(kinds.TOOL, SpanKind.TOOL)
 guardrail = _entity(kinds.GUARDRAIL, SpanKind.GUARDRAIL)
-trace = _session(SpanKind.SESSION)
+trace = _decorator(
+    "Makes each call of a function a session; of a class, each call of its methods a workflow.", _session
+)
 session = trace
 track_endpoint = trace
