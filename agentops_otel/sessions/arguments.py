@@ -61,12 +61,14 @@ def attributes(argument: str, value: object) -> dict[str, AttributeValue]:
 
 def attribute(argument: str, value: object) -> AttributeValue:
     """A value that OpenTelemetry takes: a string, bool, int or float, or a sequence of one of these."""
-    if isinstance(value, (str, bool, int, float)):
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, (list, tuple)):
         kinds = {type(item) for item in value}
         if len(kinds) <= 1 and all(isinstance(item, (str, bool, int, float)) for item in value):
-            return tuple(value)
+            return tuple(encodable(item) if isinstance(item, str) else item for item in value)
         raise TypeError(f"{argument} must have strings, bools, ints or floats, all of one type")
     raise TypeError(f"{argument} must be a string, bool, int, float or a sequence of one of these, not {_kind(value)}")
 

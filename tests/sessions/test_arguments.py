@@ -210,6 +210,14 @@ def test_what_is_passed_in_may_change_afterwards(spans: Spans) -> None:
     assert (root["agentops.tags"], root["k"], root["list"]) == (("a",), 1, (1, 2))
 
 
+def test_texts_that_cannot_be_exported_are_replaced(spans: Spans) -> None:
+    with ao.session("\ud800", tags=["a\ud800"], attributes={"k\ud800": "v\ud800"}) as session:
+        session.set_attributes({"list": ["a", "\udfff"], "set": "\ud800"})
+    found = attributes(spans.root())
+    assert (spans.root().name, found["agentops.tags"]) == ("session ?", ("a?",))
+    assert (found["k?"], found["list"], found["set"]) == ("v?", ("a", "?"), "?")
+
+
 @pytest.mark.parametrize("argument", ["idle_timeout", "max_duration"])
 def test_the_longest_limit_does_not_disturb_the_background_work(spans: Spans, argument: str) -> None:
     longest = threading.TIMEOUT_MAX / 1.001
