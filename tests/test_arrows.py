@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compat": BASE | {"sessions", "across", "decorators", "runtime", "api", "standard_provider", "compat"},
     "instrumentation": BASE | {"sessions", "across", "decorators", "runtime", "compat", "instrumentation"},
     "__init__": {"api", "operations", "processor", "sessions"},
-    "cli": BASE | {"cli", "journal", "instrumentation"},
+    "cli": BASE | {"cli", "journal", "instrumentation", "compat"},
     "testing": BASE | {"sessions", "runtime", "testing"},
 }
 """Which part (a module, or a folder with all that is in it) may import which."""

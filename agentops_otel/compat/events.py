@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -20,7 +21,9 @@ from ..decorators.content import Content, Parameters
 from ..runtime import runtime
 from ..sessions.exceptions import error_type, record_exception
 from ..shield import Shield, encodable, text_of
+from .recorded import count_action
 from .semconv import SpanAttributes
+from .settings import say_once
 from .told_twice import is_told
 from .traces import only
 
@@ -132,6 +135,8 @@ def record(event: Any) -> Any:
             context = only()
             with nullcontext() if context is None else context.session.attach():
                 _write_any(event)
+        else:
+            say_once(f"record() takes events, not {type(event).__name__}: nothing is recorded", logging.WARNING)
     return event
 
 
@@ -150,6 +155,8 @@ def _write(event: Any, error: ErrorEvent | None = None) -> None:
         return
     if error is None and isinstance(event, LLMEvent) and is_told(event):
         return
+    if isinstance(event, ActionEvent) or event.event_type in (EventType.ACTION, EventType.ACTION.value):
+        count_action(runtime.current())
     describe = next(found for kind in type(event).__mro__ if (found := _SPANS.get(kind)) is not None)
     name, attributes, names, said, returned = describe(event)
     span = tracer.start_span(

@@ -15,9 +15,9 @@ from . import span_names as names_of_spans
 VERSION = "0.4.21"
 """The release of the AgentOps SDK whose names these are, which programs are told if they ask."""
 
-_PACKAGE = "agentops"
+PACKAGE = "agentops"
 _OF_ALL = DistributionFinder.Context()
-_SERVED = {
+SERVED = {
     "agentops": "agentops_otel.compat",
     "agentops.agent": ".legacy",
     "agentops.client": ".client",
@@ -64,7 +64,7 @@ def install(*, span_names: str | None = None) -> None:
 
     Raises RuntimeError if the real package was imported before: call this first.
     """
-    there = sys.modules.get(_PACKAGE)
+    there = sys.modules.get(PACKAGE)
     if there is not None and not isinstance(there, _Module):
         raise RuntimeError(
             f"the package agentops is imported already, from {getattr(there, '__file__', None)}; "
@@ -72,8 +72,8 @@ def install(*, span_names: str | None = None) -> None:
         )
     names_of_spans.choose(span_names)
     if there is None:
-        sys.modules.update({name: _module(name, source) for name, source in _SERVED.items()})
-        for name in _SERVED:
+        sys.modules.update({name: _module(name, source) for name, source in SERVED.items()})
+        for name in SERVED:
             parent, _, last = name.rpartition(".")
             # `agentops.session` is the decorator, so what has a name of its own keeps it.
             if parent and not hasattr(sys.modules[parent], last):
@@ -110,7 +110,7 @@ class _Distribution(Distribution):
     """What there is to know of the package, had it been installed."""
 
     def read_text(self, filename: str) -> str | None:
-        return f"Metadata-Version: 2.1\nName: {_PACKAGE}\nVersion: {VERSION}\n" if filename == "METADATA" else None
+        return f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: {VERSION}\n" if filename == "METADATA" else None
 
     def locate_file(self, path: Any) -> Any:
         raise FileNotFoundError(path)
@@ -128,5 +128,5 @@ class _Metadata:
 
     @staticmethod
     def find_distributions(context: DistributionFinder.Context = _OF_ALL) -> Iterator[Distribution]:
-        if context.name == _PACKAGE:
+        if context.name == PACKAGE:
             yield _Distribution()

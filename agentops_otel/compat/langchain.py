@@ -5,8 +5,6 @@ LangChain is imported with this module, which is imported when somebody asks for
 
 from __future__ import annotations
 
-import functools
-import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,13 +13,9 @@ from langchain_core.callbacks.base import (  # type: ignore[import-not-found, un
     BaseCallbackHandler,
 )
 
-from .. import config
-from ..shield import Shield
+from . import llm_calls, settings
 from .client import get_client
-from .legacy import several
 from .traces import session_here
-
-_logger = logging.getLogger("agentops_otel")
 
 
 class LangchainCallbackHandler(BaseCallbackHandler):  # type: ignore[misc, unused-ignore]
@@ -58,27 +52,11 @@ def _begin(
     default_tags: Iterable[str] | None = None,
     **kwargs: Any,
 ) -> None:
-    _instrument()
+    llm_calls.load("langchain")  # also where `init` was told to load none: a handler was what one took instead
     session = session_here()
     if session is not None:
-        session.add_tags(*several(tags or ()), *several(default_tags or ()))
+        session.add_tags(*settings.tags_of("tags", tags or ()), *settings.tags_of("default_tags", default_tags or ()))
     elif auto_session or not get_client().initialized:
         get_client().init(
             api_key=api_key, tags=tags, default_tags=default_tags, auto_start_session=auto_session, **kwargs
         )
-
-
-@functools.cache
-def _instrument() -> None:
-    # Also where `init` was told to load no instrumentation: a handler was what one took instead.
-    with Shield("loading the instrumentation of LangChain"):
-        try:
-            from opentelemetry.instrumentation.genai.langchain import (  # type: ignore[import-not-found, unused-ignore]
-                LangChainInstrumentor,
-            )
-        except ImportError:
-            _logger.warning("no spans of LangChain: opentelemetry-instrumentation-genai-langchain is not installed")
-            return
-        instrumentor = LangChainInstrumentor()
-        if not (instrumentor.is_instrumented_by_opentelemetry or config.is_disabled("langchain")):
-            instrumentor.instrument(skip_dep_check=True)  # it asks for `langchain`, and works on `langchain_core`

@@ -9,12 +9,12 @@ from uuid import uuid4
 
 from .. import clock, semconv
 from ..decorators.functions import wrap
-from ..sessions import arguments
 from ..sessions.handle import Session as Handle
 from ..shield import text_of
 from . import settings
 from .decorators import agent, tool
 from .events import ActionEvent, ErrorEvent, Event, LLMEvent, ToolEvent, record
+from .recorded import ACTIONS, counts_of
 from .recording import Within, record_action, record_function, record_tool
 from .semconv import LEGACY
 from .traces import Tags, TraceContext, current, end_trace, of_id, session_here, start_trace
@@ -70,7 +70,7 @@ class Session:
 
     def add_tags(self, tags: str | Iterable[str]) -> None:
         """Adds a tag, or several."""
-        self.trace_context.session.add_tags(*several(tags))
+        self.trace_context.session.add_tags(*settings.tags_of("tags", tags))
 
     def set_tags(self, tags: str | Iterable[str]) -> None:
         """Gives it these tags in place of those it has."""
@@ -83,13 +83,17 @@ class Session:
     def get_analytics(self) -> dict[str, Any]:
         """What it has consumed so far, and its duration and cost as texts: in seconds and US dollars.
 
-        Actions are spans, and not counted.
+        Actions are those that were recorded by events, `record_action` or `record_function`, in this process.
         """
-        totals, record = self.trace_context.session.totals, self.trace_context.session._record
+        session = self.trace_context.session
+        totals, record = session.totals, session._record
         end = getattr(record.span, "end_time", None) or clock.time_ns()
+        with counts_of(session) as counts:
+            actions = counts[ACTIONS]
         return {
             "LLM calls": totals.inference_calls,
             "Tool calls": totals.tool_calls,
+            "Actions": actions,
             "Errors": totals.errors,
             "Duration": f"{record.seconds_until(end):.1f}s",
             "Cost": f"{totals.cost or 0:.6f}",
@@ -167,7 +171,7 @@ def add_tags(tags: str | Iterable[str]) -> None:
     if session is None:
         _logger.warning("add_tags: no session is open")
     else:
-        session.add_tags(*several(tags))
+        session.add_tags(*settings.tags_of("tags", tags))
 
 
 def set_tags(tags: str | Iterable[str]) -> None:
@@ -180,12 +184,7 @@ def set_tags(tags: str | Iterable[str]) -> None:
 
 
 def _set_tags(session: Handle, tags: str | Iterable[str]) -> None:
-    session.set_attribute(semconv.TAGS, arguments.tags("tags", several(tags)))
-
-
-def several(tags: str | Iterable[str]) -> Iterable[str]:
-    """Tags, of which there may be but one."""
-    return [tags] if isinstance(tags, str) else tags
+    session.set_attribute(semconv.TAGS, settings.tags_of("tags", tags))
 
 
 def create_agent(name: str | None = None, agent_id: str | None = None) -> str:

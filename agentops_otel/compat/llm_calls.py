@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import logging
 import sys
+from collections.abc import Iterator
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
@@ -23,6 +25,8 @@ _MODULES = {
 _IN_PARTS = ("langchain",)
 """Libraries of which programs install parts, where their instrumentations ask for the whole."""
 
+_logger = logging.getLogger("agentops_otel")
+
 _waiting: list[Imports] = []
 
 
@@ -34,23 +38,35 @@ def instrument() -> None:
     """
     if _waiting or _AUTO_INSTRUMENTATION in sys.modules:
         return
-    found = [
-        point
-        for point in entry_points(group="opentelemetry_instrumentor")
-        if point.dist is not None
-        and point.dist.name.replace("_", "-").startswith(_OFFICIAL)
-        and not config.is_disabled(point.name)
-    ]
     hooks = {
         module: functools.partial(_load, point)
-        for point in found
+        for point in _official()
+        if not config.is_disabled(point.name)
         for module in _MODULES.get(point.name, (point.name.replace("-", "_"),))
     }
     _waiting.append(Imports(hooks))
     _waiting[0].install()
 
 
-def _load(point: EntryPoint, library: ModuleType) -> None:
+@functools.cache
+def load(name: str) -> None:
+    """Loads one of them now; says if it is not installed."""
+    if config.is_disabled(name):
+        return
+    point = next((point for point in _official() if point.name == name), None)
+    if point is None:
+        _logger.warning("no spans of %s: %s%s is not installed", name, _OFFICIAL, name)
+    else:
+        _load(point)
+
+
+def _official() -> Iterator[EntryPoint]:
+    for point in entry_points(group="opentelemetry_instrumentor"):
+        if point.dist is not None and point.dist.name.replace("_", "-").startswith(_OFFICIAL):
+            yield point
+
+
+def _load(point: EntryPoint, *library: ModuleType) -> None:
     with Shield(f"loading the instrumentation {point.name}"):
         if point.name not in _IN_PARTS and not _is_installed(point):
             return  # a module of the program has the same name, such as `agents`

@@ -17,7 +17,7 @@ _logger = logging.getLogger("agentops_otel")
 
 _HOSTED = "nothing is sent to AgentOps"
 _SDK = "OTEL_* variables and your own TracerProvider say how spans are exported"
-_WITHOUT_EFFECT: Mapping[str, str] = {
+WITHOUT_EFFECT: Mapping[str, str] = {
     **dict.fromkeys(("api_key", "endpoint", "app_url", "parent_key", "log_session_replay_url"), _HOSTED),
     **dict.fromkeys(("prefetch_jwt_token", "env_data_opt_out", "inherited_session_id"), _HOSTED),
     **dict.fromkeys(("max_wait_time", "max_queue_size", "export_flush_interval", "exporter", "processor"), _SDK),
@@ -44,7 +44,7 @@ class Settings:
     exporter_endpoint: str | None = None
 
     def __getattr__(self, name: str) -> Any:
-        if name in _WITHOUT_EFFECT:
+        if name in WITHOUT_EFFECT:
             return None
         raise AttributeError(name)
 
@@ -59,12 +59,12 @@ def take(given: Mapping[str, Any]) -> None:
     """
     said = {name: value for name, value in given.items() if value not in (None, "")}
     span_names.choose(said.pop("span_names", None))
-    tags = [tag for name in ("tags", "default_tags") for tag in _tags(name, said.pop(name, ()))]
+    tags = [tag for name in ("tags", "default_tags") for tag in tags_of(name, said.pop(name, ()))]
     if tags:
         current.default_tags = tuple(dict.fromkeys(tags))
     for name, value in said.items():
-        if name in _WITHOUT_EFFECT:
-            say_once(f"{name} has no effect: {_WITHOUT_EFFECT[name]}")
+        if name in WITHOUT_EFFECT:
+            say_once(f"{name} has no effect: {WITHOUT_EFFECT[name]}")
         elif name in _TEXTS:
             arguments.text(name, value)
         elif name not in Settings.__annotations__:
@@ -73,14 +73,15 @@ def take(given: Mapping[str, Any]) -> None:
         setattr(current, name, value)
 
 
-def _tags(name: str, value: Any) -> tuple[str, ...]:
+def tags_of(name: str, value: Any) -> tuple[str, ...]:
+    """Tags, of which there may be but one; TypeError or ValueError that names the argument."""
     return arguments.tags(name, [value] if isinstance(value, str) else value)
 
 
-def say_once(text: str) -> None:
+def say_once(text: str, level: int = logging.INFO) -> None:
     if text not in _said:
         _said.add(text)
-        _logger.info("%s", text)
+        _logger.log(level, "%s", text)
 
 
 def set_up() -> None:

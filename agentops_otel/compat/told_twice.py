@@ -7,20 +7,10 @@ its times nor its place among the spans tell which call it is; model and tokens 
 
 from __future__ import annotations
 
-import os
-import threading
-from collections import Counter
 from typing import Any
 
 from ..runtime import runtime
-from ..sessions.by_identity import ByIdentity
-from ..sessions.record import Record
-
-_turns: dict[int, threading.RLock] = {}
-"""Who may look, by the process: in a forked child, a lock may be held by a thread that is not there."""
-
-_recorded: ByIdentity[Record, Counter[tuple[str, str]]] = ByIdentity()
-"""By session, model and total: what events have said, whether it is in the totals twice or only by them."""
+from .recorded import counts_of
 
 
 def is_told(event: Any) -> bool:
@@ -30,10 +20,7 @@ def is_told(event: Any) -> bool:
         return False
     model = _short(event.model)
     said = {"calls": 1, "input_tokens": _tokens(event.prompt_tokens), "output_tokens": _tokens(event.completion_tokens)}
-    with _turns.setdefault(os.getpid(), threading.RLock()):
-        recorded = _recorded.get(session._record)
-        if recorded is None:
-            _recorded[session._record] = recorded = Counter()
+    with counts_of(session) as recorded:  # what events have said of each model, be it in the totals twice or once
         counts = [count for name, count in session.totals.models.items() if _is_same(model, _short(name))]
         is_known = all(
             sum(getattr(count, total) for count in counts) - recorded[model, total] >= number

@@ -207,7 +207,7 @@ def attributes_of_tags(tags: Tags) -> dict[str, AttributeValue]:
         return {}
     if isinstance(tags, Mapping):
         return {str(key): attribute_of(value) for key, value in tags.items() if value is not None}
-    return {semconv.TAGS: arguments.tags("tags", [tags] if isinstance(tags, str) else tags)}
+    return {semconv.TAGS: settings.tags_of("tags", tags)}
 
 
 def attribute_of(value: Any) -> AttributeValue:
@@ -245,8 +245,10 @@ def update_trace_metadata(metadata: Mapping[str, Any], prefix: str = "trace.meta
 
 def _metadata(key: str, value: Any) -> AttributeValue | None:
     is_list = isinstance(value, list) and all(isinstance(item, (str, int, float, bool)) for item in value)
+    if key == "tags" and (is_list or isinstance(value, str)):
+        return tuple(map(str, [value] if isinstance(value, str) else value))
     if is_list:
-        return json.dumps(value) if key != "tags" else tuple(map(str, value))
+        return json.dumps(value)
     if value is not None and not isinstance(value, (str, int, float, bool)):
         _logger.warning("the metadata %r is not written: %s is no attribute", key, type(value).__name__)
         return None

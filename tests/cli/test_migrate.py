@@ -20,10 +20,9 @@ from support.programs import Outcome, run
 from agentops_otel import compat
 from agentops_otel.cli.migration import counterparts
 from agentops_otel.cli.migration.calls import uses
-from agentops_otel.cli.migration.counterparts import HOSTED, KEPT, KEPT_OF, Fate
+from agentops_otel.cli.migration.counterparts import KEPT, KEPT_OF, Fate
 from agentops_otel.cli.migration.files import File, Skipped, read
 from agentops_otel.cli.migration.imports import imports
-from agentops_otel.compat import settings as compat_settings
 
 AGENTOPS = [sys.executable, "-m", "agentops_otel.cli", "migrate"]
 
@@ -50,14 +49,6 @@ class TestTable:
             cls = getattr(compat, kind)
             source = inspect.getsource(cls)
             assert [name for name in names if not hasattr(cls, name) and f"self.{name} =" not in source] == []
-
-    def test_knows_the_arguments_without_effect(self) -> None:
-        assert set(compat_settings._WITHOUT_EFFECT) == HOSTED
-
-    @pytest.mark.parametrize("module", counterparts._HOMES)
-    def test_names_modules_that_are_there(self, module: str) -> None:
-        home = counterparts.home(module)
-        assert not home or inspect.ismodule(__import__(f"agentops_otel.compat.{home}", fromlist=["_"]))
 
 
 class TestCalls:

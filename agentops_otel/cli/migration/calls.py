@@ -11,11 +11,11 @@ import ast
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from ...compat.install import PACKAGE
+from ...compat.settings import WITHOUT_EFFECT
 from .counterparts import (
     COMPAT,
-    HOSTED,
     MAKES,
-    PACKAGE,
     TAKE_HOSTED,
     Counterpart,
     Fate,
@@ -195,7 +195,7 @@ def _use(node: Any, called: ast.AST, value: _Value, *, is_decorator: bool) -> Fo
         text += f"({', '.join([*positional, *named])})"
         if value.name.removeprefix("client.") in TAKE_HOSTED:
             # The first one is the key.
-            idle = sorted(HOSTED & ({*named, "api_key"} if positional else set(named)))
+            idle = sorted(WITHOUT_EFFECT.keys() & ({*named, "api_key"} if positional else set(named)))
             note = f"without effect: {', '.join(idle)}" if idle else ""
     return Found(node.lineno, node.col_offset + 1, text, counterpart(value.name, of_package=value.is_of_package), note)
 

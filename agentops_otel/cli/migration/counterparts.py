@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
-PACKAGE = "agentops"
+from ...compat.install import PACKAGE, SERVED
+
 COMPAT = "agentops_otel.compat"
 
 
@@ -154,25 +155,7 @@ GONE: Mapping[str, str] = {
 }
 """What has no counterpart, by how its name begins, the longest first: what there is instead."""
 
-_HOMES: Mapping[str, str] = {
-    "agent": "legacy",
-    "client": "client",
-    "client.client": "client",
-    "decorators": "legacy",
-    "enums": "states",
-    "event": "events",
-    "integration.callbacks.langchain": "",
-    "langchain_callback_handler": "",
-    "legacy": "legacy",
-    "legacy.event": "events",
-    "partners.langchain_callback_handler": "",
-    "sdk": "",
-    "sdk.core": "traces",
-    "sdk.decorators": "decorators",
-    "semconv": "semconv",
-    "session": "legacy",
-    "validation": "validation",
-}
+_PARENTS = {name.rpartition(".")[0] for name in SERVED}
 
 
 def home(module: str) -> str | None:
@@ -180,7 +163,13 @@ def home(module: str) -> str | None:
 
     None where none has, or there is no such module.
     """
-    return "semconv" if module.startswith("semconv.") else _HOMES.get(module, None if module else "")
+    if module.startswith("semconv."):
+        return "semconv"
+    name = f"{PACKAGE}.{module}".rstrip(".")
+    source = SERVED.get(name)
+    if source is None or (not source and name in _PARENTS):
+        return None
+    return source.removeprefix(COMPAT).removeprefix(".")
 
 
 MAKES: Mapping[str, str] = {
@@ -192,18 +181,8 @@ MAKES: Mapping[str, str] = {
 }
 """What is returned by calls."""
 
-HOSTED = frozenset(
-    {
-        *("api_key", "endpoint", "app_url", "parent_key", "log_session_replay_url"),
-        *("prefetch_jwt_token", "env_data_opt_out", "inherited_session_id"),
-        *("max_wait_time", "max_queue_size", "export_flush_interval", "exporter", "processor"),
-        *("auto_init", "log_level", "fail_safe"),
-    }
-)
-"""Arguments that are accepted and have no effect."""
-
 TAKE_HOSTED = frozenset({"init", "configure", "Client", "Client.init", "Client.configure"})
-"""What takes such arguments."""
+"""What takes arguments that have no effect."""
 
 
 def counterpart(name: str, *, of_package: bool) -> Counterpart:

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from ...compat.install import PACKAGE
 from .calls import uses
-from .counterparts import PACKAGE, Fate, Found
+from .counterparts import Fate, Found
 from .imports import imports
 
 MAX_BYTES = 16 * 1024 * 1024

@@ -6,7 +6,8 @@ import ast
 import re
 from typing import NamedTuple
 
-from .counterparts import COMPAT, KEPT, PACKAGE, Counterpart, Fate, Found, counterpart, home
+from ...compat.install import PACKAGE
+from .counterparts import COMPAT, KEPT, Counterpart, Fate, Found, counterpart, home
 
 _FROM = re.compile(rf"from[\s\\]+{PACKAGE}(?:[\s\\]*\.[\s\\]*\w+)*")
 
