@@ -5,6 +5,7 @@ traces.py      start_trace, end_trace: sessions that nobody needs to hold
 legacy.py      start_session, end_session, track_agent: the same in the words of older releases
 recording.py   record_action, record_tool: their decorators
 events.py      record, LLMEvent, ...: calls that a program reports itself, as spans
+recorded.py    how many of these each session has
 told_twice.py  which of these its instrumented client has reported too
 llm_calls.py   the official instrumentations of LLM clients, as soon as a client is there
 langchain.py   LangchainCallbackHandler, for those who have LangChain
