@@ -15,7 +15,6 @@ from .sinks import Sinks
 
 if TYPE_CHECKING:
     from .recovery import Recovery
-    from .writer import Journal
 
 
 class Afterlife:
@@ -25,9 +24,8 @@ class Afterlife:
         """``is_child``: this process was forked, and may have its parent's exporters."""
         self._registry = registry
         self._settings = settings
-        self._journal: Journal | None = None
         self._recovery: Recovery | None = None
-        self._sinks = Sinks(lambda: self._journal, registry.worker, is_child=is_child)
+        self._sinks = Sinks(registry.worker, is_child=is_child)
         self._delivery = Delivery(self._sinks, registry.worker)
         if settings.journal:
             self._begin()
@@ -44,8 +42,8 @@ class Afterlife:
     def close(self, deadline: float | None = None) -> None:
         """The process ends, and should not wait longer than until ``deadline`` for what is exported after this."""
         self._delivery.close(deadline)
-        if self._journal is not None:
-            self._journal.close()
+        if self._sinks.journal is not None:
+            self._sinks.journal.close()
 
     def release(self) -> None:
         """Gives the exporters back, and what they are about to export. What could not be delivered stays on disk."""
@@ -54,13 +52,13 @@ class Afterlife:
             sink.let_go()
         self._sinks.uninstall()
         self._delivery.close()
-        if self._journal is not None:
-            self._journal.close(forget_open=True)
+        if self._sinks.journal is not None:
+            self._sinks.journal.close(forget_open=True)
 
     def in_child_after_fork(self) -> None:
         """What was written and is being sent is the parent's business."""
-        if self._journal is not None:
-            self._journal.leave()
+        if self._sinks.journal is not None:
+            self._sinks.journal.leave()
         if self._recovery is not None:
             self._recovery.in_child_after_fork()
         self._sinks.in_child_after_fork()
@@ -79,7 +77,7 @@ class Afterlife:
         journal = Journal(
             place, config.run_id(), os.getpid(), self._soon, lambda spans: losses.add(Loss.JOURNAL_FULL, spans)
         )
-        self._registry.keeper = self._journal = journal
+        self._registry.keeper = self._sinks.journal = journal
         recovery = self._recovery = Recovery(place, self._sinks.all, self._soon, journal.services)
         self._sinks.on_new = [lambda sink: recovery.start()]
 

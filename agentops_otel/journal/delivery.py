@@ -123,7 +123,7 @@ class Delivery:
         return True
 
     def _send(self, sink: Sink, taken: list[int]) -> bool:
-        journal = self._sinks.journal_of()
+        journal = self._sinks.journal
         if journal is not None:
             for part, verdict in sink.send_in_parts(journal.read(taken)):
                 sink.settle([span.context[1] for span in part if span.context is not None], verdict)

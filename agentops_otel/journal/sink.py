@@ -142,7 +142,7 @@ class Sink:
             self._sinks.losses.add(reason, sum(not self._is_kept(span_id) for span_id in span_ids))
 
     def _is_kept(self, span_id: int) -> bool:
-        journal = self._sinks.journal_of()
+        journal = self._sinks.journal
         return journal is not None and journal.is_waiting(span_id, self.number_in(journal))
 
     def _around_export(self, original: Function) -> Function:
@@ -306,6 +306,6 @@ class Sink:
             self._settle(span_ids)
 
     def _settle(self, span_ids: Sequence[int]) -> None:
-        journal = self._sinks.journal_of()
+        journal = self._sinks.journal
         if journal is not None and span_ids:
             journal.delivered(self.number_in(journal), span_ids)

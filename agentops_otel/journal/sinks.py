@@ -41,9 +41,9 @@ _TELLING: Final = Shield("telling of an exporter")
 class Sinks:
     """Every exporter that a span processor of the SDK has, from the first span on that it takes for export."""
 
-    def __init__(self, journal_of: Callable[[], Journal | None], worker: Worker, *, is_child: bool = False) -> None:
+    def __init__(self, worker: Worker, journal: Journal | None = None, *, is_child: bool = False) -> None:
         self._is_child = is_child
-        self.journal_of = journal_of
+        self.journal = journal
         """The journal of this process; None: none is kept."""
         self.losses = Losses(worker)
         self.verdicts = Verdicts()
@@ -119,20 +119,23 @@ class Sinks:
     # finalizers too, so they are written flat and wait for no lock.
 
     def _around_queueing(self, original: Function) -> Function:
-        meet, journal_of = self._meet, self.journal_of
+        meet = self._meet
 
         def on_end(processor: Any, span: ReadableSpan) -> None:
             feed: QueueFeed | None = None
             try:
-                context = span.context
+                try:
+                    context = span._context
+                except AttributeError:
+                    context = span.context
                 if self.is_on and context is not None and context[3] & 1:  # others the processor does not take
                     met = processor.__dict__.get(_FEED, _UNMET)
                     if met is _UNMET:
                         met = meet(processor, QueueFeed)
                     if met is not None:
                         sink, span_id = met.sink, context[1]
-                        journal = journal_of()
-                        is_kept = journal is not None and journal.accepted(span, sink.number_in(journal))
+                        journal = self.journal
+                        is_kept = journal is not None and journal.accepted(span, span_id, sink.number_in(journal))
                         if not sink.is_shut:
                             met.inside.add(span_id)
                             met.queued[span_id] = None
@@ -152,21 +155,24 @@ class Sinks:
         return on_end
 
     def _around_exporting(self, original: Function) -> Function:
-        meet, journal_of = self._meet, self.journal_of
+        meet = self._meet
 
         def on_end(processor: Any, span: ReadableSpan) -> None:
             feed: DirectFeed | None = None
             try:
-                context = span.context
+                try:
+                    context = span._context
+                except AttributeError:
+                    context = span.context
                 if self.is_on and context is not None and context[3] & 1:
                     met = processor.__dict__.get(_FEED, _UNMET)
                     if met is _UNMET:
                         met = meet(processor, DirectFeed)
                     if met is not None:
                         span_id = context[1]
-                        journal = journal_of()
+                        journal = self.journal
                         if journal is not None:
-                            journal.accepted(span, met.sink.number_in(journal))
+                            journal.accepted(span, span_id, met.sink.number_in(journal))
                         met.inside.add(span_id)
                         feed = met
             except Exception as error:  # noqa: BLE001
@@ -232,7 +238,7 @@ class Sinks:
         """
 
         def shutdown(batch: Any, timeout_millis: float = 30000) -> Any:
-            if self.is_on and self._deadline is not None and self.journal_of() is not None:
+            if self.is_on and self._deadline is not None and self.journal is not None:
                 timeout_millis = min(timeout_millis, max(0.0, self._deadline - monotonic()) * 1000)
             return original(batch, timeout_millis)
 

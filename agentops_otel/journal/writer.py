@@ -14,7 +14,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import clock, semconv
-from ..sessions.sdk_spans import attributes_of, parts_of
+from ..sessions.sdk_spans import Parts, attributes_of, parts_of
 from ..shield import absorb
 from . import records
 from .format import MOST_BYTES as LONGEST_RECORD
@@ -80,12 +80,15 @@ class Journal:
 
     def started(self, span: Any, *, is_root: bool) -> None:
         """A span of a session has started."""
-        if not self.is_on or not span.context[3] & 1:  # not sampled: nobody exports it
+        if not self.is_on:
             return
         try:
-            if is_root:
-                self._roots.add(span.context[1])
-            self._put_span(span, is_root, span.start_time or 0, 0)
+            parts = parts_of(span)
+            context = parts[0]
+            if context[3] & 1:  # others nobody exports
+                if is_root:
+                    self._roots.add(context[1])
+                self._put_span(parts, is_root, parts[10] or 0, 0)
         except Exception as error:  # noqa: BLE001
             absorb("writing the start of a span to the journal", error)
 
@@ -104,7 +107,7 @@ class Journal:
             )
             now = records.encode_span(span, known.is_root, of_resource, of_scope, known.seen, 0)
             if now != self._payload(span_id):
-                self._put_span(span, known.is_root, clock.time_ns(), 0)
+                self._put_span(parts_of(span), known.is_root, clock.time_ns(), 0)
         except Exception as error:  # noqa: BLE001
             absorb("writing a change of a span to the journal", error)
 
@@ -121,13 +124,11 @@ class Journal:
         """The number of an exporter."""
         return self._numbers.sink(key)
 
-    def accepted(self, span: ReadableSpan, sink: int) -> bool:
-        """A span that has ended was taken for export; false if it is not in the journal."""
-        context: Any = span.context
-        span_id = context[1]
+    def accepted(self, span: ReadableSpan, span_id: int, sink: int) -> bool:
+        """A span that is sampled and has ended was taken for export; false if it is not in the journal."""
         if span_id not in self._spans and semconv.SESSION_ID not in attributes_of(span):
             return False
-        if not self.is_on or not context[3] & 1:
+        if not self.is_on:
             return False
         try:
             others = self._waiting.get(span_id, 0)
@@ -137,7 +138,7 @@ class Journal:
                 self._put(taken)
             else:
                 end = span.end_time or 0
-                self._put_span(span, span_id in self._roots, end, end, taken)
+                self._put_span(parts_of(span), span_id in self._roots, end, end, taken)
         except Exception as error:  # noqa: BLE001
             absorb("writing the end of a span to the journal", error)
         return True
@@ -206,9 +207,8 @@ class Journal:
 
     # -- writing --
 
-    def _put_span(self, span: Any, is_root: bool, seen: int, end: int, then: bytes = b"") -> None:
+    def _put_span(self, parts: Parts, is_root: bool, seen: int, end: int, then: bytes = b"") -> None:
         """Writes a span as it is now, and a record behind it; flat, for this is on the path of every span."""
-        parts = parts_of(span)
         numbers = self._numbers.by_address
         resource, scope = numbers.get(id(parts[3])), numbers.get(id(parts[4]))
         if resource is None or scope is None:

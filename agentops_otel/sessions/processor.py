@@ -1,7 +1,8 @@
 """The span processor: where the SDK tells of spans that start and end.
 
 `on_start` and `on_end` run for every span of the program, so they are written flat: a call that could be spared is
-not made, and a span context is taken apart as the tuple that it is (its properties are Python calls).
+not made, a span context is taken apart as the tuple that it is, and what a span has is read where the SDK keeps it,
+if it is there (all these properties are Python calls).
 """
 
 from __future__ import annotations
@@ -67,7 +68,12 @@ class TrackingProcessor(SpanProcessor):
     def on_start(self, span: SdkSpan, parent_context: Context | None = None) -> None:
         """A span that starts in a session gets the session's ids, and is kept until it ends."""
         try:
-            trace_id, span_id = span.context[:2]
+            context: Any
+            try:
+                context = span._context
+            except AttributeError:
+                context = span.context
+            trace_id, span_id = context[0], context[1]
             record = self._open(trace_id) or self._over(trace_id)
             if record is None:
                 record = self._record_of_parent(span, parent_context)
@@ -101,7 +107,12 @@ class TrackingProcessor(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """A span that ended is forgotten; what it says of consumption is added to the session's totals."""
         try:
-            trace_id, span_id = span.context[:2]
+            context: Any
+            try:
+                context, attributes, status = span._context, span._attributes._dict, span._status  # type: ignore[union-attr]
+            except AttributeError:
+                context, attributes, status = span.context, attributes_of(span), span.status
+            trace_id, span_id = context[0], context[1]
             record = self._open(trace_id) or self._over(trace_id)
             if record is None:
                 record = self._registry.shared.find(trace_id, span_id)
@@ -116,13 +127,12 @@ class TrackingProcessor(SpanProcessor):
                 if record.is_open and span_id == record.lasting_context.span_id:
                     self._registry.root_ended(record, span)
                 return
-            attributes = attributes_of(span)
             if _CONVERSATION_ID in attributes and _CONVERSATION_ID not in record.ids:
                 self._learn(record, attributes)
             if (
                 record.totals is not None
                 or _OPERATION in attributes
-                or (span.status is not _NO_STATUS and span.status.status_code is _ERROR)
+                or (status is not _NO_STATUS and status.status_code is _ERROR)
                 or _OPENINFERENCE_KIND in attributes
             ):
                 totals = record.totals or totals_of(record)
@@ -141,7 +151,7 @@ class TrackingProcessor(SpanProcessor):
         parent = around.get(SPAN_KEY)
         # Not by isinstance, which for an abstract base class is a Python call.
         if type(parent) is Record and parent.span is None:
-            parent.born(span)
+            parent.born(span, span.context)
             if self._registry.keeper is not None:
                 self._registry.keeper.started(span, is_root=True)
             self.source = parent.source

@@ -108,10 +108,10 @@ class Record(trace.Span):
         that of its root."""
         self.owner = _process
 
-    def born(self, span: trace.Span) -> None:
+    def born(self, span: trace.Span, span_context: trace.SpanContext) -> None:
         """The root has started."""
         self.span = span
-        self.lasting_context = self.live_context = span.get_span_context()
+        self.lasting_context = self.live_context = span_context
 
     def first_span(self) -> dict[int, trace.Span | SpanWatch]:
         """Makes `spans`; most of 100,000 open sessions have none."""
@@ -232,6 +232,8 @@ class Record(trace.Span):
 
 def skip_dead(span: trace.Span | None) -> trace.Span | None:
     """``span``, or where it is a session that is over, what was current before that; None for no span."""
+    if span is None:  # as most often; and to ask for an abstract base class takes a while
+        return None
     while isinstance(span, Record) and not span.live_context.is_valid:
         span = span.outer
     return None if span is trace.INVALID_SPAN else span

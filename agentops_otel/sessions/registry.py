@@ -125,7 +125,7 @@ class Registry:
 
     def handle_of(self, record: Record) -> Session | None:
         """The user's handle, None when nobody holds it; a new one for a session that no handle here owns."""
-        if not record.is_owned or isinstance(record, AdoptedRecord):
+        if not record.is_owned or type(record) is AdoptedRecord:
             return Session(self, record)
         return self.guard.handle_of(record)
 
@@ -215,7 +215,7 @@ class Registry:
                 elif not record.is_open:
                     self.forget_if_done(record)
                 root = record.span
-                if isinstance(record, AdoptedRecord):
+                if type(record) is AdoptedRecord:
                     self.learn(record, attributes_of(root))
                 known = ends.known_since_start(record)
                 if record.is_open and root is not None and root.is_recording():
@@ -230,7 +230,7 @@ class Registry:
         for held in spans.copy().values():
             keeper.changed(held.revive() if isinstance(held, SpanWatch) else held)
         # What is written on an open span, nobody tells; nor on a root that is somebody else's.
-        if (spans or isinstance(record, AdoptedRecord)) and len(self.fresh) < MOST_LOOKED_AFTER:
+        if (spans or type(record) is AdoptedRecord) and len(self.fresh) < MOST_LOOKED_AFTER:
             self.attend_soon(record.key)
 
     def span_started_late(self, record: Record, span_id: int) -> None:
@@ -258,7 +258,7 @@ class Registry:
         self._over.pop(record.key, None)
         if record.spans:  # one started meanwhile
             self._over[record.key] = record
-        elif isinstance(record, AdoptedRecord):
+        elif type(record) is AdoptedRecord:
             self.shared.forget(record)
 
     # -- ending --
@@ -351,7 +351,7 @@ class Registry:
         self._over.pop(key, None)
         if record.spans:  # they outlive their root, and stay guarded
             self._over[key] = record
-        elif isinstance(record, AdoptedRecord):
+        elif type(record) is AdoptedRecord:
             self.shared.forget(record)
 
     def _end_descendants(self, record: Record, ending: Ending, end_time: int) -> None:

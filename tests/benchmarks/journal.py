@@ -128,7 +128,7 @@ def _write(place: Place) -> None:
         assert isinstance(span, ReadableSpan)
         journal.started(span, is_root=False)
         span.end()
-        journal.accepted(span, sink)
+        journal.accepted(span, span.context.span_id, sink)
 
 
 @contextmanager

@@ -292,7 +292,7 @@ class Here:
 @pytest.fixture
 def here(receiver: Receiver, tmp_path: Path) -> Iterator[Here]:
     journal = Journal(Place(tmp_path / "journal"), "", 1, lambda seconds, job: None)
-    sinks = Sinks(lambda: journal, runtime.worker)
+    sinks = Sinks(runtime.worker, journal)
     delivery = Delivery(sinks, runtime.worker)
     runtime.worker.ensure()
     sinks.install()

@@ -23,7 +23,7 @@ class Queue:
 
     def __init__(self) -> None:
         self.spans: deque[int] = deque(maxlen=SIZE)
-        self.sink = Sink(SpanExporter(), Sinks(lambda: None, Worker()))
+        self.sink = Sink(SpanExporter(), Sinks(Worker()))
         self.feed = QueueFeed(self.sink, self)
         self.exported: list[int] = []
         self.lost: list[int] = []

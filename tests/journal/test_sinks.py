@@ -64,8 +64,7 @@ class Here:
     def __init__(self, directory: Path) -> None:
         self.worker = Worker()
         self.worker.ensure()
-        self.journal: Journal | None = Journal(Place(directory), "", 1, lambda seconds, job: None)
-        self.sinks = Sinks(lambda: self.journal, self.worker)
+        self.sinks = Sinks(self.worker, Journal(Place(directory), "", 1, lambda seconds, job: None))
         self.delivery = Delivery(self.sinks, self.worker)
         self.sinks.install()
         self._providers: list[TracerProvider] = []
@@ -78,8 +77,8 @@ class Here:
         return provider
 
     def waiting(self) -> int:
-        assert self.journal is not None
-        return self.journal.waiting_count()
+        assert self.sinks.journal is not None
+        return self.sinks.journal.waiting_count()
 
     def lost(self) -> dict[Loss, int]:
         return self.sinks.losses.totals()
@@ -89,8 +88,8 @@ class Here:
         for provider in self._providers:
             provider.shutdown()
         self.sinks.uninstall()
-        if self.journal is not None:
-            self.journal.close()
+        if self.sinks.journal is not None:
+            self.sinks.journal.close()
 
 
 @pytest.fixture
@@ -158,7 +157,7 @@ def test_an_exception_of_an_exporter_reaches_the_processor_and_the_span_is_sent_
 def test_without_a_journal_what_was_not_exported_is_counted(
     here: Here, processor: Callable[..., SpanProcessor], caplog: pytest.LogCaptureFixture
 ) -> None:
-    here.journal = None
+    here.sinks.journal = None
     provider = here.provider(processor(Exporter(SpanExportResult.FAILURE)))
     for _ in range(3):
         end_span(provider)
@@ -197,7 +196,7 @@ def test_spans_that_end_after_the_shutdown_are_counted_or_kept(here: Here) -> No
 
 
 def test_what_a_processor_has_at_its_shutdown_is_counted(here: Here) -> None:
-    here.journal = None
+    here.sinks.journal = None
     exporter = Exporter()
     processor = BatchSpanProcessor(exporter, schedule_delay_millis=NEVER)
     end_span(here.provider(processor))
@@ -208,7 +207,7 @@ def test_what_a_processor_has_at_its_shutdown_is_counted(here: Here) -> None:
 @pytest.mark.parametrize("is_kept", [True, False])
 def test_what_a_full_queue_forgets_is_sent_from_the_journal_or_counted(here: Here, is_kept: bool) -> None:
     if not is_kept:
-        here.journal = None
+        here.sinks.journal = None
     exporter = Exporter()
     provider = here.provider(
         BatchSpanProcessor(exporter, max_queue_size=10, max_export_batch_size=10, schedule_delay_millis=NEVER)

@@ -304,5 +304,5 @@ class _Written:
         """A span that has ended and waits; its id."""
         span = self.start()
         span.end()
-        assert self.journal.accepted(span._readable_span(), self.sink)
+        assert self.journal.accepted(span._readable_span(), span.context.span_id, self.sink)
         return span.get_span_context().span_id

@@ -77,7 +77,7 @@ class Written:
         span.end()
         ended = span._readable_span()
         for sink in sinks or (self.sink,):
-            assert self.journal.accepted(ended, sink)
+            assert self.journal.accepted(ended, context_of(ended).span_id, sink)
         self.journal.ended(id_of(span))
         return id_of(span)
 
@@ -172,7 +172,7 @@ def test_a_span_of_no_session_and_one_that_is_not_sampled_are_none_of_the_journa
     span = tracer.start_span("other")
     assert isinstance(span, Span)
     span.end()
-    assert not written.journal.accepted(span._readable_span(), written.sink)
+    assert not written.journal.accepted(span._readable_span(), span.context.span_id, written.sink)
     unsampled = TracerProvider(ParentBased(ALWAYS_OFF), shutdown_on_exit=False).get_tracer("t").start_span("unsampled")
     if isinstance(unsampled, Span):
         written.journal.started(unsampled, is_root=True)
