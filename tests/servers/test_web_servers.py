@@ -30,7 +30,9 @@ STARTED_BY: dict[str, list[str | Path]] = {
     "agentops-otel": [BIN / "agentops-otel", "run", "--"],
 }
 UVICORN = ["-m", "uvicorn", "server_app:app", "--no-access-log", "--port"]
-WORKERS = ["--workers", "2", "--timeout-worker-healthcheck", "60"]
+# So long uvicorn waits for a sign of life of a worker, also of one that dies meanwhile, and hears of no signal: not as
+# long as we wait for it.
+WORKERS = ["--workers", "2", "--timeout-worker-healthcheck", "20"]
 GUNICORN = ["-m", "gunicorn", "server_app:app", "-w", "2", "-k", "uvicorn_worker.UvicornWorker", "--bind"]
 
 each_server = pytest.mark.parametrize("server", ["uvicorn", "uvicorn workers", "gunicorn"])
