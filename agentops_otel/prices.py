@@ -10,6 +10,7 @@ import decimal
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from functools import cache
+from time import monotonic
 from typing import Any
 
 from . import semconv
@@ -47,6 +48,14 @@ _PROVIDERS = {
 }
 """Ids of genai-prices, by ``gen_ai.provider.name``, where they differ."""
 
+_AGAIN = 3600.0
+"""Seconds after which a model that is not in the tables is looked for again: a program may have newer ones by then."""
+
+_MOST_UNKNOWN = 1000
+_unknown: dict[tuple[str, str], float] = {}
+"""Providers and models that are not in the tables, and until when that is taken for granted. To find that out takes
+longer than any price, and who runs a model himself would pay it with every call."""
+
 
 @cache
 def load() -> Any:
@@ -70,6 +79,8 @@ def cost(provider: str, model: str, tokens: Mapping[str, int], time: int) -> int
     if genai_prices is None:
         return None
     wanted = _PROVIDERS.get(provider.lower(), provider.lower())
+    if _unknown.get((wanted, model), 0.0) > monotonic():
+        return None
     with _PRICING, decimal.localcontext(decimal.Context()):
         usage = genai_prices.Usage(
             input_tokens=tokens.get(semconv.USAGE_INPUT_TOKENS),
@@ -86,8 +97,15 @@ def cost(provider: str, model: str, tokens: Mapping[str, int], time: int) -> int
                 provider_id=wanted,
                 genai_request_timestamp=datetime.fromtimestamp(time / 1e9, timezone.utc),
             )
-        except (LookupError, ValueError, ArithmeticError, OSError):
-            return None  # not in the tables, or a usage or a time that cannot be
+        except (ValueError, ArithmeticError, OSError):
+            return None  # a usage or a time that cannot be
+        except LookupError:
+            price = None
         # It takes a provider that it does not know for one with a similar name.
-        return round(price.total_price * PER_DOLLAR) if price.provider.id == wanted else None
+        if price is not None and price.provider.id == wanted:
+            found: int = round(price.total_price * PER_DOLLAR)
+            return found
+        if len(_unknown) >= _MOST_UNKNOWN:
+            _unknown.clear()
+        _unknown[wanted, model] = monotonic() + _AGAIN
     return None

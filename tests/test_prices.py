@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -28,6 +29,12 @@ REASONING = "agentops.session.usage.reasoning.output_tokens"
 
 NOW = 1_750_000_000_000_000_000
 TOKENS = {INPUT: 12_345, OUTPUT: 678}
+
+
+@pytest.fixture(autouse=True)
+def nothing_known() -> None:
+    """No test finds out by another that a model has no price."""
+    prices._unknown.clear()
 
 
 def calculated(provider: str, model: str, time: int = NOW, **usage: int) -> float:
@@ -127,6 +134,29 @@ class TestNoCost:
     )
     def test_of_what_is_not_in_the_tables(self, provider: str, model: str) -> None:
         assert prices.cost(provider, model, TOKENS, NOW) is None
+
+    def test_of_what_is_not_in_the_tables_is_asked_for_once_an_hour(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked = []
+        calculate = genai_prices.calc_price
+
+        def counted(*arguments: Any, **named: Any) -> Any:
+            asked.append(arguments[1])
+            return calculate(*arguments, **named)
+
+        monkeypatch.setattr(genai_prices, "calc_price", counted)
+        for model in ("mine", "mine", "gpt-4o-mini", "gpt-4o-mini", "mine"):
+            assert (prices.cost("openai", model, TOKENS, NOW) is None) == (model == "mine")
+        assert asked == ["mine", "gpt-4o-mini", "gpt-4o-mini"]
+        later = time.monotonic() + 3601
+        monkeypatch.setattr("agentops_otel.prices.monotonic", lambda: later)
+        assert prices.cost("openai", "mine", TOKENS, NOW) is None
+        assert asked[3:] == ["mine"]
+
+    def test_of_many_that_are_not_in_the_tables_few_are_remembered(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(prices, "_MOST_UNKNOWN", 3)
+        for number in range(10):
+            assert prices.cost("openai", f"mine {number}", TOKENS, NOW) is None
+        assert len(prices._unknown) <= 3
 
     def test_of_a_usage_that_cannot_be(self) -> None:
         assert prices.cost("openai", "gpt-4o-mini", {INPUT: 1, OUTPUT: 1, CACHE_READ: 100}, NOW) is None

@@ -61,9 +61,13 @@ def provider(
     return made
 
 
-MODEL_REQUEST = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "m"}
+MODEL_REQUEST = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-4o-mini",
+}
 MODEL_RESPONSE: dict[str, AttributeValue] = {
-    "gen_ai.response.model": "m",
+    "gen_ai.response.model": "gpt-4o-mini",
     "gen_ai.usage.input_tokens": 12,
     "gen_ai.usage.output_tokens": 30,
 }

@@ -36,7 +36,7 @@ def session_with_children() -> Row:
 
 
 def session_with_model_calls() -> Row:
-    return _session("the same, each child a call of a model: counted by model", model_calls)
+    return _session("the same, each child a call of a model: counted and priced by model", model_calls)
 
 
 def session_with_journal() -> Row:
