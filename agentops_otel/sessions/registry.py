@@ -271,7 +271,8 @@ class Registry:
         self._ending[id(record)] = self._over[key] = record
         record.is_open = False
         record.live_context = trace.INVALID_SPAN_CONTEXT  # from now on no context adopts children for it
-        record.outer = skip_dead(record.outer)  # or those that overlap would hold each other in an endless chain
+        if record.outer is not None:
+            record.outer = skip_dead(record.outer)  # or those that overlap would hold each other in an endless chain
         return True
 
     def end(self, record: Record, ending: Ending) -> bool:

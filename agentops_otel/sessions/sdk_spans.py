@@ -8,7 +8,8 @@ built as expected, the public API is used; a test runs all of it both ways.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from opentelemetry import trace
@@ -74,40 +75,19 @@ def write(span: trace.Span, attributes: Mapping[str, AttributeValue]) -> None:
         span.set_attributes(attributes)
 
 
-Parts = tuple[Any, Any, Any, Any, Any, Mapping[str, Any], Sequence[Any], Sequence[Any], Any, str, "int | None"]
-
-
-def parts_of(span: Any) -> Parts:
-    """All that a span is, to be looked at at once.
-
-    Its context, parent, status, resource, instrumentation scope, attributes, events, links, kind, name and start time.
-    """
-    try:
-        events, links = span._events, span._links
-        return (
-            span._context,
-            span._parent,
-            span._status,
-            span._resource,
-            span._instrumentation_scope,
-            span._attributes._dict,
-            tuple(events) if events else (),
-            tuple(links) if links else (),
-            span._kind,
-            span._name,
-            span._start_time,
-        )
-    except (AttributeError, RuntimeError):  # built in another way; or an event is added in another thread right now
-        return (
-            span.context,
-            span.parent,
-            span.status,
-            span.resource,
-            span.instrumentation_scope,
-            attributes_of(span),
-            tuple(span.events or ()),
-            tuple(span.links or ()),
-            span.kind,
-            span.name,
-            span.start_time,
-        )
+def laid_out(span: Any) -> Any:
+    """What a span of another make is, with the attributes that one of the SDK keeps it in."""
+    return SimpleNamespace(
+        _context=span.context,
+        _parent=span.parent,
+        _status=span.status,
+        _resource=span.resource,
+        _instrumentation_scope=span.instrumentation_scope,
+        _attributes=SimpleNamespace(_dict=dict(attributes_of(span))),
+        _events=SimpleNamespace(_dq=tuple(span.events or ())),
+        _links=SimpleNamespace(_dq=tuple(span.links or ())),
+        _kind=span.kind,
+        _name=span.name,
+        _start_time=span.start_time,
+        _end_time=span.end_time,
+    )

@@ -99,7 +99,7 @@ def start(
         return handle, None
     # With the record as the current span: it has an invalid span context until it is born, so the span becomes a
     # root, and our span processor finds in the parent context whose root it sees.
-    inside = context.Context({**here, SPAN_KEY: record})
+    inside = context.Context(here, **{SPAN_KEY: record})
     attributes = {
         **plan.attributes,
         **(_caller() if plan.location is None else plan.location),
@@ -167,7 +167,7 @@ def _links(current: trace.Span | None, previous: Known | None) -> list[trace.Lin
 def _caller() -> Mapping[str, AttributeValue]:
     """``code.*`` of the line outside of this package that is being executed."""
     frame = sys._getframe(4)  # the first that can be one of the user
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
+    while frame.f_code.co_filename.startswith(_HERE) and frame.f_back is not None:
         frame = frame.f_back
     code, module = frame.f_code, frame.f_globals.get("__name__", "")
     place = id(code), frame.f_lasti, module  # to hash the code itself takes longer than all the rest
