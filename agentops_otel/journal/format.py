@@ -17,11 +17,14 @@ VERSION: Final = 1
 
 _MAGIC: Final = b"agentops-journal"
 _HEADER: Final = struct.Struct("<16sI")
-_MARK: Final = b"\xa7\x0aJ\x1e"
-_FRAME: Final = struct.Struct("<4sII")
+MARK: Final = b"\xa7\x0aJ\x1e"
+"""What every record begins with."""
+
+FRAME: Final = struct.Struct("<4sII")
+"""Its mark, its length and its checksum."""
 
 HEADER_SIZE: Final = _HEADER.size
-FRAME_SIZE: Final = _FRAME.size
+FRAME_SIZE: Final = FRAME.size
 
 MOST_BYTES: Final = 2**24
 """Of one record. A length beyond it is damage."""
@@ -41,7 +44,7 @@ def header() -> bytes:
 
 def framed(payload: bytes) -> bytes:
     """A record as it stands in a file."""
-    return _FRAME.pack(_MARK, len(payload), crc32(payload)) + payload
+    return FRAME.pack(MARK, len(payload), crc32(payload)) + payload
 
 
 def check_header(data: bytes | mmap.mmap) -> None:
@@ -59,8 +62,8 @@ def payload_at(data: bytes | mmap.mmap, offset: int) -> bytes | None:
     """The payload of the record at ``offset``; None if there is none, or it is damaged."""
     if offset + FRAME_SIZE > len(data):
         return None
-    mark, length, checksum = _FRAME.unpack(data[offset : offset + FRAME_SIZE])
-    if mark != _MARK or length > MOST_BYTES:
+    mark, length, checksum = FRAME.unpack(data[offset : offset + FRAME_SIZE])
+    if mark != MARK or length > MOST_BYTES:
         return None
     payload = data[offset + FRAME_SIZE : offset + FRAME_SIZE + length]
     return payload if len(payload) == length and crc32(payload) == checksum else None
@@ -85,11 +88,11 @@ def _payloads(data: bytes | mmap.mmap) -> Iterator[tuple[int, bytes]]:
             offset += FRAME_SIZE + len(payload)
         else:  # the end, or damage: then there are more behind it
             in_vain += _length_at(data, offset)
-            offset = data.find(_MARK, offset + 1)
+            offset = data.find(MARK, offset + 1)
 
 
 def _length_at(data: bytes | mmap.mmap, offset: int) -> int:
     """The bytes that `payload_at` had to look at."""
     frame = data[offset : offset + FRAME_SIZE]
-    length = _FRAME.unpack(frame)[1] if len(frame) == FRAME_SIZE else 0
+    length = FRAME.unpack(frame)[1] if len(frame) == FRAME_SIZE else 0
     return min(length, MOST_BYTES, len(data) - offset)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from . import records
 from .format import framed
-from .reader import SERVICE_NAME
+from .reader import service_of
 from .rebuild import Tables
 
 _MOST_OBJECTS: Final = 1000
@@ -34,7 +34,7 @@ class Numbers:
         """The ``service.name`` of the resources."""
 
     def resource(self, resource: Any) -> int:
-        self.services.add(str(resource.attributes.get(SERVICE_NAME, "")))
+        self.services.add(service_of(resource))
         return self._number(resource, _resource)
 
     def scope(self, scope: Any) -> int:

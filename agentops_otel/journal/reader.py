@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from . import format, records
 
@@ -186,7 +186,9 @@ class Lost:
             expected = offset + format.FRAME_SIZE + len(payload)
             record = records.decode(payload)
             if isinstance(record, records.SpanState):
-                self._take_span(record, offset, expected - offset)
+                span = self._take_span(record, offset, expected - offset)
+                if record.sink > records.NOBODY:
+                    span.accepted |= self._bit_of(record.sink, bits)
             elif isinstance(record, records.Accepted):
                 self._span(record.span_id).accepted |= self._bit_of(record.sink, bits)
             elif isinstance(record, records.Delivered):
@@ -208,7 +210,7 @@ class Lost:
             else:
                 self.damaged += 1
 
-    def _take_span(self, state: records.SpanState, offset: int, size: int) -> None:
+    def _take_span(self, state: records.SpanState, offset: int, size: int) -> LostSpan:
         span = self._span(state.span_id)
         trace = self._traces.get(state.trace_id)
         if trace is None:
@@ -221,6 +223,7 @@ class Lost:
             span.is_root = state.is_root
             span.is_open = not state.end
             span.file, span.offset, span.size = len(self._paths) - 1, offset, size
+        return span
 
     def _span(self, span_id: int) -> LostSpan:
         span = self._spans.get(span_id)
@@ -270,8 +273,8 @@ def services_of(segments: Iterable[Path]) -> set[str]:
     return names
 
 
-def service_of(resource: records.Resource) -> str:
-    """The ``service.name`` of a resource, which the SDK always gives one."""
+def service_of(resource: Any) -> str:
+    """The ``service.name`` of a resource, of the SDK or in a file; the SDK always gives it one."""
     return str(resource.attributes.get(SERVICE_NAME, ""))
 
 

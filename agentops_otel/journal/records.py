@@ -10,12 +10,15 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from types import SimpleNamespace
+from typing import Any, Final, NamedTuple, Protocol
+from zlib import crc32
 
 import msgspec
 
-from ..sessions.sdk_spans import Parts, parts_of
+from ..sessions.sdk_spans import laid_out
 from ..shield import encodable, text_of
+from .format import FRAME, MARK
 
 OWNER: Final = 0
 RESOURCE: Final = 1
@@ -25,6 +28,9 @@ SPAN: Final = 4
 CLOSED: Final = 5
 ACCEPTED: Final = 6
 DELIVERED: Final = 7
+
+NOBODY: Final = -1
+"""The number of no exporter."""
 
 Attributes = dict[str, Any]
 """Read from a file, so whatever can be in one."""
@@ -101,6 +107,8 @@ class SpanState(NamedTuple):
     attributes: Attributes
     events: Sequence[Event]
     links: Sequence[Link]
+    sink: int = NOBODY
+    """The first exporter that took it for export, when it had ended; others say so in an `Accepted`."""
 
 
 class Closed(NamedTuple):
@@ -110,7 +118,7 @@ class Closed(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """A span that has ended was taken for export."""
+    """A span that has ended was taken for export by one more."""
 
     span_id: int
     sink: int
@@ -136,7 +144,6 @@ _KINDS: Final[dict[int, type[Any]]] = {
     DELIVERED: Delivered,
 }
 _NUMBERS: Final = {kind: number for number, kind in _KINDS.items()}
-_ACCEPTED: Final = struct.Struct(">BBBQBH")
 
 
 def _plain_value(value: Any) -> Any:
@@ -151,49 +158,62 @@ _decoders: Final = {number: msgspec.msgpack.Decoder(kind) for number, kind in _K
 
 
 def encode(record: Record) -> bytes:
-    """A record other than a span as bytes."""
+    """A record as bytes."""
     return bytes((_NUMBERS[type(record)],)) + _packed(tuple(record))
 
 
-def encode_accepted(span_id: int, sink: int) -> bytes:
-    """An `Accepted`, which stands beside the end of every span: the same as of `encode`, in a tenth of the time."""
-    return _ACCEPTED.pack(ACCEPTED, 0x92, 0xCF, span_id, 0xCD, sink)
+class NumbersOf(Protocol):
+    """What resources and scopes are named by."""
+
+    by_address: dict[int, int]
+
+    def resource(self, resource: Any) -> int: ...
+
+    def scope(self, scope: Any) -> int: ...
 
 
-def encode_span(span: Any, is_root: bool, resource: int, scope: int, seen: int, end: int) -> bytes:
-    """An SDK span, as it is now, as bytes; see `SpanState`."""
-    return encode_parts(parts_of(span), is_root, resource, scope, seen, end)
-
-
-def encode_parts(parts: Parts, is_root: bool, resource: int, scope: int, seen: int, end: int) -> bytes:
-    """The same from the parts of a span. On the path of every span, so it is written flat."""
-    context, parent, status, _, _, attributes, events, links, kind, name, start = parts
-    trace_id, span_id, _, flags, trace_state = context[:5]
-    values = (
-        span_id,
-        trace_id.to_bytes(16, "big"),
-        parent[1] if parent else 0,
-        parent[2] if parent else False,
-        is_root,
-        trace_state.to_header() if trace_state else "",
-        int(flags),
-        kind._value_,  # not by the property, which is a Python call
-        name,
-        start or 0,
-        end,
-        seen,
-        status._status_code._value_,
-        status._description,
-        resource,
-        scope,
-        attributes,
-        [(event.name, event.timestamp, _plain(event.attributes)) for event in events] if events else (),
-        [_link(link) for link in links] if links else (),
-    )
+def framed_span(span: Any, numbers: NumbersOf, is_root: bool, sink: int = NOBODY, seen: int = 0) -> bytes:
+    """A span as it stands in a file, open unless a sink has taken it. On the path of every span, so it is flat."""
     try:
-        return _SPAN_BYTE + _encode(values)
+        try:
+            known = numbers.by_address
+            resource, scope = known[id(span._resource)], known[id(span._instrumentation_scope)]
+        except KeyError:
+            resource, scope = numbers.resource(span._resource), numbers.scope(span._instrumentation_scope)
+        context, parent, status = span._context, span._parent, span._status
+        start, end = span._start_time or 0, 0 if sink < 0 else span._end_time or 0
+        state, events, links = context[4], span._events._dq, span._links._dq
+        values = (
+            context[1],
+            context[0].to_bytes(16, "big"),
+            parent[1] if parent else 0,
+            parent[2] if parent else False,
+            is_root,
+            state.to_header() if state else "",
+            +context[3],  # an int, and not the subclass of it
+            span._kind._value_,  # not by the property, which is a Python call
+            span._name,
+            start,
+            end,
+            seen or end or start,
+            status._status_code._value_,
+            status._description,
+            resource,
+            scope,
+            span._attributes._dict,
+            [(event.name, event.timestamp, _plain(event.attributes)) for event in events] if events else (),
+            [_link(link) for link in links] if links else (),
+            sink,
+        )
+    except (AttributeError, RuntimeError):  # of another make; or an event is added in another thread right now
+        if isinstance(span, SimpleNamespace):
+            raise
+        return framed_span(laid_out(span), numbers, is_root, sink, seen)
+    try:
+        rest = _encode(values)
     except _NOT_ENCODABLE:
-        return _SPAN_BYTE + _encode(_cleaned(values))
+        rest = _encode(_cleaned(values))
+    return _pack(MARK, len(rest) + 1, crc32(rest, _BEGUN), SPAN) + rest
 
 
 def decode(payload: bytes) -> Record | None:
@@ -208,7 +228,9 @@ def decode(payload: bytes) -> Record | None:
     return record
 
 
-_SPAN_BYTE: Final = bytes((SPAN,))
+_pack: Final = struct.Struct(f"{FRAME.format}B").pack
+_BEGUN: Final = crc32(bytes((SPAN,)))
+"""The same as `format.framed` of a payload that begins with this byte, without a copy in between."""
 
 _NOT_ENCODABLE: Final = (UnicodeEncodeError, OverflowError, TypeError, RuntimeError, msgspec.MsgspecError)
 """Text that cannot be encoded, or a number that is too large: rare, and looking for it costs."""

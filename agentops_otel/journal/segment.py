@@ -16,6 +16,9 @@ from typing import Final
 
 from . import format
 
+OFFSET_BITS: Final = 32
+"""Of a position; the others are the number of the file."""
+
 RESERVED: Final = 2**14
 """Bytes, at most, that are left free for what was delivered: it is to be written also when the disk is full."""
 
@@ -23,17 +26,18 @@ RESERVED: Final = 2**14
 class Segment:
     """A file that records are appended to, and read back from. Not thread-safe."""
 
-    __slots__ = ("data", "end", "limit", "live", "number", "path", "records", "size")
+    __slots__ = ("_records", "base", "data", "end", "limit", "live", "number", "path", "size")
 
     def __init__(self, path: Path, number: int, size: int) -> None:
         """Makes the file. Raises OSError where that cannot be done, and leaves nothing behind then."""
         self.path = path
         self.number = number
+        self.base = number << OFFSET_BITS
+        """The position of its beginning among those of all files: they go up as it is written."""
         self.size = size
         self.live = 0
-        """Spans whose last record is in it, ..."""
-        self.records = 0
-        """... of so many records of spans."""
+        """Spans whose last record is in it."""
+        self._records = 0
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             _take_room(file, size)
@@ -59,6 +63,12 @@ class Segment:
         self.data[offset:end] = framed
         self.end = end
         return offset
+
+    def records(self) -> int:
+        """How many records are in it; for one that is full. 0 when it is removed."""
+        with suppress(ValueError):
+            self._records = self._records or self.data[: self.end].count(format.MARK)
+        return self._records
 
     def read(self, offset: int) -> bytes | None:
         """The payload of the record at an offset. Raises ValueError when the file is removed."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 
 from ..sessions.worker import Worker
@@ -34,12 +34,23 @@ _FEED: Final = "_agentops_feed"
 _SINK: Final = "_agentops_sink"
 """Where a processor and an exporter have what is known of them, among their own attributes: the fastest look-up, and it
 dies with them."""
-_UNMET: Final[Any] = object()
 _TELLING: Final = Shield("telling of an exporter")
 
 
+class _LeftAlone:
+    """The feed of a processor that has no exporter to look at."""
+
+    sink = None
+
+
+_LEFT_ALONE: Final = _LeftAlone()
+_FEEDS: Final[Mapping[type, type[Any]]] = {BatchSpanProcessor: QueueFeed, SimpleSpanProcessor: DirectFeed}
+_DEEPEST: Final = 4
+"""Span processors within span processors."""
+
+
 class Sinks:
-    """Every exporter that a span processor of the SDK has, from the first span on that it takes for export."""
+    """Every exporter that a span processor of the SDK has, from its first span on, or since it was looked for."""
 
     def __init__(self, worker: Worker, journal: Journal | None = None, *, is_child: bool = False) -> None:
         self._is_child = is_child
@@ -70,6 +81,8 @@ class Sinks:
         if not self.is_on:
             self.is_on = True
             self.verdicts.install()
+            for kind in _FEEDS:
+                setattr(kind, _FEED, None)  # of those that were not met yet
             self._wrap(BatchSpanProcessor, "on_end", self._around_queueing)
             self._wrap(SimpleSpanProcessor, "on_end", self._around_exporting)
             with suppress(ImportError):  # what is missing then is that the end of the process is in time
@@ -81,6 +94,9 @@ class Sinks:
         """Gives everything back. What somebody else has wrapped since cannot be: there our wrapper does nothing."""
         self.is_on = False
         self.verdicts.uninstall()
+        for kind in _FEEDS:
+            if _FEED in vars(kind):
+                delattr(kind, _FEED)
         for (owner, name), (original, wrapper) in self._wrapped.items():
             if vars(owner).get(name) is wrapper:
                 setattr(owner, name, original)
@@ -109,6 +125,13 @@ class Sinks:
 
     # -- the processors --
 
+    def look_at(self, provider: object) -> None:
+        """Makes the exporters of a provider known that no span has come to yet."""
+        for processor in _inner(getattr(provider, "_active_span_processor", None), _DEEPEST):
+            for kind, feed in _FEEDS.items():
+                if self.is_on and isinstance(processor, kind) and getattr(processor, _FEED) is None:
+                    self._meet(processor, feed)
+
     def _wrap(self, owner: type, name: str, around: Callable[[Function], Function]) -> None:
         original = vars(owner)[name]
         wrapper = functools.wraps(original)(around(original))
@@ -122,26 +145,25 @@ class Sinks:
         meet = self._meet
 
         def on_end(processor: Any, span: ReadableSpan) -> None:
-            feed: QueueFeed | None = None
+            inside: set[int] | None = None
             try:
                 try:
                     context = span._context
                 except AttributeError:
                     context = span.context
                 if self.is_on and context is not None and context[3] & 1:  # others the processor does not take
-                    met = processor.__dict__.get(_FEED, _UNMET)
-                    if met is _UNMET:
-                        met = meet(processor, QueueFeed)
-                    if met is not None:
-                        sink, span_id = met.sink, context[1]
+                    feed: Any = processor._agentops_feed or meet(processor, QueueFeed)
+                    sink = feed.sink
+                    if sink is not None:
+                        span_id = context[1]
                         journal = self.journal
                         is_kept = journal is not None and journal.accepted(span, span_id, sink.number_in(journal))
                         if not sink.is_shut:
-                            met.inside.add(span_id)
-                            met.queued[span_id] = None
-                            feed = met
-                            if len(met.queued) > met.most:
-                                sink.crowd_out(met)
+                            inside, queued = feed.inside, feed.queued
+                            inside.add(span_id)
+                            queued[span_id] = None
+                            if len(queued) > feed.most:
+                                sink.crowd_out(feed)
                         elif not is_kept:
                             self.losses.add(Loss.NOT_EXPORTED)
             except Exception as error:  # noqa: BLE001
@@ -149,8 +171,8 @@ class Sinks:
             try:
                 original(processor, span)
             finally:
-                if feed is not None:
-                    feed.inside.discard(span_id)
+                if inside is not None:
+                    inside.discard(span_id)
 
         return on_end
 
@@ -158,36 +180,35 @@ class Sinks:
         meet = self._meet
 
         def on_end(processor: Any, span: ReadableSpan) -> None:
-            feed: DirectFeed | None = None
+            inside: set[int] | None = None
             try:
                 try:
                     context = span._context
                 except AttributeError:
                     context = span.context
                 if self.is_on and context is not None and context[3] & 1:
-                    met = processor.__dict__.get(_FEED, _UNMET)
-                    if met is _UNMET:
-                        met = meet(processor, DirectFeed)
-                    if met is not None:
+                    feed: Any = processor._agentops_feed or meet(processor, DirectFeed)
+                    sink = feed.sink
+                    if sink is not None:
                         span_id = context[1]
                         journal = self.journal
                         if journal is not None:
-                            journal.accepted(span, span_id, met.sink.number_in(journal))
-                        met.inside.add(span_id)
-                        feed = met
+                            journal.accepted(span, span_id, sink.number_in(journal))
+                        inside = feed.inside
+                        inside.add(span_id)
             except Exception as error:  # noqa: BLE001
                 absorb("seeing a span taken for export", error)
             try:
                 original(processor, span)
             finally:
-                if feed is not None and span_id in feed.inside:  # it has been shut down
-                    feed.inside.discard(span_id)
-                    feed.sink.lost((span_id,), Loss.NOT_EXPORTED)
+                if inside is not None and span_id in inside:  # it has been shut down
+                    inside.discard(span_id)
+                    sink.lost((span_id,), Loss.NOT_EXPORTED)
 
         return on_end
 
-    def _meet(self, processor: Any, kind: Callable[[Sink, Any], F]) -> F | None:
-        """A processor takes its first span. None for one whose exporter cannot be wrapped: it is left alone."""
+    def _meet(self, processor: Any, kind: Callable[[Sink, Any], F]) -> F | _LeftAlone:
+        """A processor is seen for the first time. One whose exporter cannot be wrapped is left alone."""
         exporter = getattr(processor, "span_exporter", None)
         self._processors.append(weakref.ref(processor))
         # Two threads may meet the same ones at once: the first entry in a dict counts.
@@ -195,8 +216,8 @@ class Sinks:
             new = Sink(exporter, self)
             sink: Sink = vars(exporter).setdefault(_SINK, new)
         except (AttributeError, TypeError):  # there is no room for attributes in it
-            vars(processor)[_FEED] = None
-            return None
+            vars(processor)[_FEED] = _LEFT_ALONE
+            return _LEFT_ALONE
         if sink is new:
             if self._is_child:  # it may have exported before the fork, and before anybody looked
                 part_from_parent(exporter)
@@ -243,3 +264,12 @@ class Sinks:
             return original(batch, timeout_millis)
 
         return shutdown
+
+
+def _inner(thing: object, depth: int) -> Iterator[SpanProcessor]:
+    """A span processor and those that it has: what has several, or filters, keeps them among its attributes."""
+    if isinstance(thing, SpanProcessor):
+        yield thing
+        for value in list(getattr(thing, "__dict__", {}).values()) if depth else ():
+            for inner in value if isinstance(value, (list, tuple)) else (value,):
+                yield from _inner(inner, depth - 1)

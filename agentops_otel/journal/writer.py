@@ -14,14 +14,15 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import clock, semconv
-from ..sessions.sdk_spans import Parts, attributes_of, parts_of
+from ..sessions.sdk_spans import attributes_of
 from ..shield import absorb
 from . import records
+from .format import FRAME_SIZE, framed
 from .format import MOST_BYTES as LONGEST_RECORD
-from .format import framed
 from .numbers import Numbers
 from .places import Place
-from .segment import Segment
+from .records import framed_span
+from .segment import OFFSET_BITS, Segment
 from .shelf import Shelf
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Journal:
         self._is_tending = False
         self._is_closing = False
         self._spans: dict[int, int] = {}
-        """Where the last record of a span stands: the number of its file, and the offset in it."""
+        """Where the last record of a span stands: its position among all that was written."""
         self._roots: set[int] = set()
         self._waiting: dict[int, int] = {}
         """The sinks that a span has still to be delivered to, as bits."""
@@ -83,12 +84,14 @@ class Journal:
         if not self.is_on:
             return
         try:
-            parts = parts_of(span)
-            context = parts[0]
+            try:
+                context = span._context
+            except AttributeError:
+                context = span.context
             if context[3] & 1:  # others nobody exports
                 if is_root:
                     self._roots.add(context[1])
-                self._put_span(parts, is_root, parts[10] or 0, 0)
+                self._put_span(span, context[1], is_root)
         except Exception as error:  # noqa: BLE001
             absorb("writing the start of a span to the journal", error)
 
@@ -101,13 +104,9 @@ class Journal:
             known = self._state(span_id)
             if known is None or not span.is_recording():
                 return
-            of_resource, of_scope = (
-                self._numbers.resource(span.resource),
-                self._numbers.scope(span.instrumentation_scope),
-            )
-            now = records.encode_span(span, known.is_root, of_resource, of_scope, known.seen, 0)
-            if now != self._payload(span_id):
-                self._put_span(parts_of(span), known.is_root, clock.time_ns(), 0)
+            now = framed_span(span, self._numbers, known.is_root, seen=known.seen)
+            if now[FRAME_SIZE:] != self._payload(span_id):
+                self._put_span(span, span_id, known.is_root, seen=clock.time_ns())
         except Exception as error:  # noqa: BLE001
             absorb("writing a change of a span to the journal", error)
 
@@ -126,19 +125,16 @@ class Journal:
 
     def accepted(self, span: ReadableSpan, span_id: int, sink: int) -> bool:
         """A span that is sampled and has ended was taken for export; false if it is not in the journal."""
-        if span_id not in self._spans and semconv.SESSION_ID not in attributes_of(span):
-            return False
-        if not self.is_on:
+        if not self.is_on or (span_id not in self._spans and semconv.SESSION_ID not in attributes_of(span)):
             return False
         try:
-            others = self._waiting.get(span_id, 0)
-            self._waiting[span_id] = others | 1 << sink
-            taken = framed(records.encode_accepted(span_id, sink))
-            if others:
-                self._put(taken)
+            others = self._waiting.get(span_id)
+            if others is None:
+                self._waiting[span_id] = 1 << sink
+                self._put_span(span, span_id, span_id in self._roots, sink)
             else:
-                end = span.end_time or 0
-                self._put_span(parts_of(span), span_id in self._roots, end, end, taken)
+                self._waiting[span_id] = others | 1 << sink
+                self._put(framed(records.encode(records.Accepted(span_id, sink))))
         except Exception as error:  # noqa: BLE001
             absorb("writing the end of a span to the journal", error)
         return True
@@ -207,18 +203,9 @@ class Journal:
 
     # -- writing --
 
-    def _put_span(self, parts: Parts, is_root: bool, seen: int, end: int, then: bytes = b"") -> None:
-        """Writes a span as it is now, and a record behind it; flat, for this is on the path of every span."""
-        numbers = self._numbers.by_address
-        resource, scope = numbers.get(id(parts[3])), numbers.get(id(parts[4]))
-        if resource is None or scope is None:
-            resource, scope = self._numbers.resource(parts[3]), self._numbers.scope(parts[4])
-        frame = framed(records.encode_parts(parts, is_root, resource, scope, seen, end))
-        if len(frame) > LONGEST_RECORD:
-            return
-        if then:
-            frame += then
-        span_id = parts[0][1]
+    def _put_span(self, span: Any, span_id: int, is_root: bool, sink: int = records.NOBODY, seen: int = 0) -> None:
+        """Writes a span as it is now; flat, for this is on the path of every span."""
+        frame = framed_span(span, self._numbers, is_root, sink, seen)
         lock = self._lock
         is_written = False
         if not self._is_writing and lock.acquire(False):
@@ -226,18 +213,33 @@ class Journal:
             self._is_writing = True
             try:
                 segment = self._segment
-                if segment is not None and not self._late and segment.end + len(frame) <= segment.limit:
-                    self._keep(span_id, segment, segment.append(frame))
-                    is_written = True
+                if segment is not None and not self._late:
+                    offset = segment.end
+                    end = offset + len(frame)
+                    if end <= segment.limit:
+                        segment.data[offset:end] = frame
+                        segment.end = end
+                        spans, base = self._spans, segment.base
+                        if spans.get(span_id, -1) < base:
+                            self._arrive(span_id, segment)
+                        spans[span_id] = base + offset
+                        is_written = True
             finally:
                 self._is_writing = False
                 lock.release()
-        if not is_written:
+        if not is_written and len(frame) <= LONGEST_RECORD:
             self._late.append((frame, span_id, ()))
         if self._late:
             self._write_late()
         if not self._is_tending:
             self._tend_soon()
+
+    def _arrive(self, span_id: int, segment: Segment) -> None:
+        """A span has its last record in this file from now on; changes nothing if it had it there before."""
+        segment.live += 1
+        known = self._spans.get(span_id)
+        if known is not None:
+            self._shelf.segments[known >> OFFSET_BITS].live -= 1
 
     def _put(self, frame: bytes, span_id: int = 0, settled: Sequence[int] = ()) -> None:
         """Has a record written before it returns, unless this very thread was interrupted while it wrote another."""
@@ -275,7 +277,8 @@ class Journal:
         if segment is not None:
             offset = segment.append(frame)
             if span_id:
-                self._keep(span_id, segment, offset)
+                self._arrive(span_id, segment)
+                self._spans[span_id] = segment.base + offset
         elif settled:
             self._owed.append((frame, 0, ()))
         for gone in settled:
@@ -296,29 +299,21 @@ class Journal:
             self._late.extendleft(reversed(owed))
         return segment
 
-    def _keep(self, span_id: int, segment: Segment, offset: int) -> None:
-        known = self._spans.get(span_id)
-        if known is not None:
-            self._shelf.segments[known >> 32].live -= 1
-        segment.live += 1
-        segment.records += 1
-        self._spans[span_id] = segment.number << 32 | offset
-
     def _forget(self, span_id: int) -> None:
         known = self._spans.pop(span_id, None)
         self._roots.discard(span_id)
         if known is not None:
-            self._shelf.segments[known >> 32].live -= 1
+            self._shelf.segments[known >> OFFSET_BITS].live -= 1
 
     # -- reading --
 
     def _payload(self, span_id: int) -> bytes | None:
         position = self._spans.get(span_id)
-        segment = None if position is None else self._shelf.segments.get(position >> 32)
+        segment = None if position is None else self._shelf.segments.get(position >> OFFSET_BITS)
         if segment is None or position is None:
             return None
         try:
-            return segment.read(position & 0xFFFFFFFF)
+            return segment.read(position - segment.base)
         except ValueError:  # removed meanwhile
             return None
 
@@ -328,7 +323,7 @@ class Journal:
 
     def _kept_in(self, segment: Segment) -> list[int]:
         # A copy is made in one operation.
-        return [span_id for span_id, position in self._spans.copy().items() if position >> 32 == segment.number]
+        return [span_id for span_id, at in self._spans.copy().items() if at >> OFFSET_BITS == segment.number]
 
     # -- looking after the files, in another thread --
 
@@ -369,7 +364,7 @@ class Journal:
         with self._lock:
             older = list(self._shelf.segments.values())[:-1]
         for oldest in older:
-            if oldest.live and (oldest is older[-1] or oldest.live * _WORTH > oldest.records):
+            if oldest.live and (oldest is older[-1] or oldest.live * _WORTH > oldest.records()):
                 return
             for span_id in self._kept_in(oldest) if oldest.live else ():
                 self._move(span_id, oldest)
@@ -381,13 +376,18 @@ class Journal:
     def _move(self, span_id: int, segment: Segment) -> None:
         with self._lock:
             payload = self._payload(span_id)
-            is_there = self._spans.get(span_id, 0) >> 32 == segment.number
+            is_there = self._spans.get(span_id, -1) >> OFFSET_BITS == segment.number
             if payload is not None and is_there and not self._is_writing:
-                # Who took it for export stands beside its end, and would be gone with the file.
+                # Who has got it by now, a later file need not say: it is said for whom it still is.
                 waiting = self._waiting.get(span_id, 0)
                 sinks = [sink for sink in range(waiting.bit_length()) if waiting >> sink & 1]
-                taken = b"".join([framed(records.encode_accepted(span_id, sink)) for sink in sinks])
-                self._put(framed(payload) + taken, span_id)
+                first = sinks.pop(0) if sinks else records.NOBODY
+                state = records.decode(payload)
+                if isinstance(state, records.SpanState) and state.sink != first:
+                    payload = records.encode(state._replace(sink=first))
+                self._put(framed(payload), span_id)
+                for sink in sinks:
+                    self._put(framed(records.encode(records.Accepted(span_id, sink))))
 
     def _start_over(self) -> None:
         """Somebody has removed the files."""

@@ -92,6 +92,11 @@ def test_a_span_that_ended_is_for_those_who_took_it(place: Path) -> None:
     assert (due(found), due(found, OTHER)) == ([], [2, 3])
 
 
+def test_its_end_says_who_took_it_first(place: Path) -> None:
+    found = lost(place, [span(2, end=3, sink=1), span(3, end=3, sink=0), Accepted(3, 1)], sinks=[KEY, OTHER])
+    assert (due(found), due(found, OTHER)) == ([3], [2, 3])
+
+
 def test_a_span_that_ended_when_its_process_died_is_for_all(place: Path) -> None:
     found = lost(place, [span(2, end=3)], sinks=[KEY, OTHER])
     assert (due(found), due(found, OTHER)) == ([2], [2])

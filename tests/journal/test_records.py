@@ -6,7 +6,7 @@ import enum
 import math
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
-from agentops_otel.journal import records
+from agentops_otel.journal import format, records
 from agentops_otel.journal.rebuild import Tables
 
 LAST = 2**63 - 1
@@ -143,8 +143,23 @@ def spans(draw: st.DrawFn) -> Span:
     return span
 
 
-def written(span: Span, *, end: int | None = None) -> bytes:
-    return records.encode_span(span, is_root=False, resource=0, scope=0, seen=1, end=end or span.end_time or 0)
+class First:
+    """Names every resource and scope by the number 0."""
+
+    def __init__(self) -> None:
+        self.by_address: dict[int, int] = {}
+
+    def resource(self, resource: object) -> int:
+        return 0
+
+    scope = resource
+
+
+def written(span: object, sink: int = 0) -> bytes:
+    framed = records.framed_span(span, First(), is_root=False, sink=sink)
+    payload = framed[format.FRAME_SIZE :]
+    assert framed == format.framed(payload)
+    return payload
 
 
 def tables(span: ReadableSpan) -> Tables:
@@ -249,7 +264,7 @@ def test_a_span_may_be_written_while_other_threads_write_to_it() -> None:
     thread.start()
     try:
         for _ in range(500):
-            state = records.decode(written(span, end=1))  # type: ignore[arg-type]
+            state = records.decode(written(span, sink=records.NOBODY))
             assert isinstance(state, records.SpanState)
             assert state.attributes["odd"] == "?"
     finally:
@@ -371,6 +386,7 @@ odd_links = st.builds(records.Link, st.binary(max_size=20), integers, words, int
         attributes=mappings,
         events=st.lists(odd_events, max_size=2),
         links=st.lists(odd_links, max_size=2),
+        sink=integers,
     )
 )
 def test_whatever_a_record_says_of_a_span_is_a_span_that_can_be_exported_or_none(state: records.SpanState) -> None:
@@ -400,6 +416,36 @@ def test_a_span_that_ended_before_it_started_was_written_by_a_clock_that_was_set
     back = tables(span).readable(_state(span)._replace(end=999))
     assert back is not None
     assert back.end_time == back.start_time == 1_000
+
+
+class Foreign:
+    """Shows what the interface of a span has, and keeps it in its own way."""
+
+    def __init__(self, span: Span) -> None:
+        self.inner = span
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.inner, name)
+
+
+def built_anew(span: Span) -> ReadableSpan:
+    """As a processor of the user may do it, to leave something out."""
+    names = ("name", "context", "parent", "resource", "attributes", "events", "links", "kind", "status")
+    more = ("instrumentation_scope", "start_time", "end_time")
+    return ReadableSpan(**{name: getattr(span, name) for name in (*names, *more)})
+
+
+@pytest.mark.parametrize("make", [Foreign, built_anew])
+def test_a_span_of_another_make_is_written_as_one_of_the_sdk(make: Callable[[Span], object]) -> None:
+    span = _span_with_everything()
+    assert written(make(span)) == written(span)
+
+
+def test_what_is_no_span_is_not_written() -> None:
+    with pytest.raises(AttributeError):
+        records.framed_span(object(), First(), is_root=False)
 
 
 def _state(span: Span) -> records.SpanState:

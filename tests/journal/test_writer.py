@@ -259,6 +259,15 @@ def test_open_spans_outlive_their_file(written: Written) -> None:
 
 
 @pytest.mark.usefixtures("small")
+def test_a_span_that_nobody_can_read_keeps_no_file(written: Written) -> None:
+    written.start(7)  # type: ignore[arg-type]  # for a name; the SDK takes it
+    for _ in range(10):
+        written.deliver(written.several(100))
+        written.tend()
+        assert len(written.files()) <= 2
+
+
+@pytest.mark.usefixtures("small")
 def test_spans_that_wait_outlive_their_file_and_it_is_still_known_for_whom(written: Written) -> None:
     other = written.journal.sink("other")
     for_both = written.end(written.start(), written.sink, other)
