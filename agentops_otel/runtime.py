@@ -264,7 +264,12 @@ class Runtime:
                     # Imported here: whoever has no provider needs none of it.
                     from .journal.afterlife import Afterlife
 
-                    self._afterlife = Afterlife(self.registry, self.settings, is_child=self._is_child)
+                    self._afterlife = Afterlife(
+                        self.registry,
+                        self.settings,
+                        lambda: [*self._sources, self.provider()],
+                        is_child=self._is_child,
+                    )
                 finally:
                     self._is_setting_up = False
 

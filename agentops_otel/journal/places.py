@@ -121,6 +121,17 @@ class Place:
             if claimed is not None:
                 yield claimed
 
+    def has_dead(self) -> bool:
+        """Whether there is an owner that is dead."""
+        with suppress(OSError), os.scandir(self.directory) as entries:
+            for entry in entries:
+                match = _NAME.fullmatch(entry.name)
+                claimed = self._claim(match[1]) if match is not None and entry.name.endswith(".lock") else None
+                if claimed is not None:
+                    claimed.release()
+                    return True
+        return False
+
     def prune(self) -> list[str]:
         """Drops what is too old or too much of the dead owners' files; returns the names of these owners."""
         sizes = self._owners()

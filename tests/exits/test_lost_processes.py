@@ -10,6 +10,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,32 @@ def test_a_program_that_runs_recovers_while_it_does(deaths: Deaths) -> None:
         program.send(signal.SIGKILL)
         program.wait()
     assert len(next_program(deaths).spans("session agent")) == 2
+
+
+@pytest.mark.parametrize("setup", ["configure", "by_hand"])
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_a_program_recovers_before_it_has_a_session_of_its_own(
+    deaths: Deaths, setup: Setup, protocol: Protocol
+) -> None:
+    died = deaths.run("lost", "waits", setup=setup, protocol=protocol, env=NO_LOGS, send=signal.SIGKILL)
+    with deaths.start("idle", "waits", setup=setup, protocol=protocol, env=NO_LOGS) as program:
+        is_ready(program)
+        poll(lambda: os.listdir(deaths.journal) == [])
+        assert program.stderr == ""
+    assert_recovered(replace(died, has_logs=False), deaths.journal)
+
+
+@forks
+@pytest.mark.parametrize("how", ["forks", "forks after a session"])
+def test_a_forked_child_does_so_too(deaths: Deaths, how: str) -> None:
+    with deaths.start("idle", how, env=NO_LOGS) as program:
+        is_ready(program)
+        died = deaths.run("lost", "waits", env=NO_LOGS, send=signal.SIGKILL)
+        program.send(signal.SIGUSR1)
+        deaths.receiver.wait_for(lambda there: [root.name for root in there.sessions()][-1:] == ["session agent"])
+        poll(lambda: len(list(deaths.journal.glob("*.lock"))) <= (how != "forks"))  # of the parent
+        assert program.stderr == ""
+    replace(died, has_logs=False).session(PROCESS_LOST, open_spans=OPEN)
 
 
 def test_a_process_that_is_stopped_is_alive(deaths: Deaths) -> None:

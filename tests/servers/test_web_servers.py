@@ -192,6 +192,24 @@ def test_the_session_of_a_worker_that_is_killed_arrives_from_its_journal(servers
     assert [span.name for span in died.inside(root)] == ["a"]
 
 
+@pytest.mark.parametrize("options", [[], ["--preload"]], ids=["", "preload"])
+def test_a_worker_that_takes_the_place_of_a_killed_one_recovers_its_session(
+    servers: Servers, receiver: Receiver, tmp_path: Path, options: list[str]
+) -> None:
+    """Before anybody asks it anything."""
+    journal = {"OTEL_PYTHON_AGENTOPS_JOURNAL": str(tmp_path / "journal"), "OTEL_LOGS_EXPORTER": "none"}
+    with servers.start("gunicorn", *options, **journal) as running:
+        answer = running.post("coroutine", "a")
+        poll(lambda: running.working() == 1, 60)
+        os.kill(int(running.program.stdout.split("working")[1]), signal.SIGKILL)
+        assert answer.exception() is not None
+        receiver.wait_for(lambda there: there.sessions())
+        servers.stop(running)
+    [root] = receiver.sessions()
+    assert end_of(root) == ("unknown", "process_lost")
+    assert [span.name for span in receiver.spans] == ["a", "session coroutine"]
+
+
 @pytest.mark.parametrize(
     ("server", "option"),
     [("uvicorn", "--limit-max-requests"), ("uvicorn workers", "--limit-max-requests"), ("gunicorn", "--max-requests")],
