@@ -83,8 +83,9 @@ class Shelf:
         segment.close()
 
     def is_gone(self) -> bool:
-        """Whether somebody else has removed the files."""
-        return self._files is not None and not self._files.is_there()
+        """Whether somebody has removed the files."""
+        files = self._files
+        return files is not None and not files.is_there()
 
     def clear(self) -> None:
         """Removes all files, and gives up the lock. The next one that is added begins anew."""

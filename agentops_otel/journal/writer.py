@@ -390,9 +390,9 @@ class Journal:
                     self._put(framed(records.encode(records.Accepted(span_id, sink))))
 
     def _start_over(self) -> None:
-        """Somebody has removed the files."""
+        """Somebody has removed the files, unless we did."""
         with self._lock:
-            if not self._is_writing:
+            if not self._is_writing and self._shelf.is_gone():
                 self._shelf.warn("it was removed")
                 for known in (self._spans, self._roots, self._waiting):
                     known.clear()

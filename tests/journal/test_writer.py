@@ -419,3 +419,29 @@ def test_a_finalizer_may_start_and_end_spans_at_every_line_of_a_write(written: W
     written.tend()
     assert sorted(written.owed()) == sorted([own, *ended])
     assert sorted(written.open()) == sorted([still, *started])
+
+
+def test_files_that_another_thread_removes_because_all_has_arrived_are_not_missed(
+    written: Written, caplog: pytest.LogCaptureFixture
+) -> None:
+    written.journal.close()
+    rounds = []
+
+    def arrive() -> None:
+        """Removes the files of this moment, and has new ones made."""
+        rounds.append(written.owed())
+        written.deliver(rounds[-1])
+        written.several(1)
+
+    def meanwhile() -> None:
+        other = threading.Thread(target=arrive)
+        other.start()
+        other.join()
+
+    written.several(1)
+    with at_every_line(meanwhile):
+        written.tend()
+    assert len(rounds) > 10
+    assert all(rounds)
+    assert len(written.owed()) == 1
+    assert not caplog.records
