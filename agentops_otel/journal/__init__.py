@@ -8,6 +8,7 @@ records.py       what the records say: a span as it is now, who took it for expo
 segment.py       one memory-mapped file; shelf.py: those of this process
 numbers.py       resources, scopes and exporters, which records name by number
 writer.py        the journal of this process: every span of a session, from its start until it is delivered
+pen.py           puts its records into the files, in order, whichever threads and finalizers come at once
 sinks.py         the exporters of this program: which processors give what to whom (feeds.py, sink.py)
 connections.py   of these, what a forked child must not share with its parent
 verdicts.py      what became of a batch: delivered, refused, to be sent again

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import sys
 import threading
@@ -19,7 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from support.spans import context_of
 
-from agentops_otel.journal import format, reader, shelf, writer
+from agentops_otel.journal import format, pen, reader, shelf, writer
 from agentops_otel.journal.places import Place
 from agentops_otel.journal.rebuild import Tables
 from agentops_otel.journal.writer import Journal
@@ -421,27 +422,147 @@ def test_a_finalizer_may_start_and_end_spans_at_every_line_of_a_write(written: W
     assert sorted(written.open()) == sorted([still, *started])
 
 
-def test_files_that_another_thread_removes_because_all_has_arrived_are_not_missed(
-    written: Written, caplog: pytest.LogCaptureFixture
-) -> None:
-    written.journal.close()
-    rounds = []
+Situation = Callable[[Written], tuple[Callable[[], object], Callable[[], object], Callable[[], object]]]
+"""What a thread does, what another one does meanwhile, and what is true and done after both."""
 
-    def arrive() -> None:
-        """Removes the files of this moment, and has new ones made."""
-        rounds.append(written.owed())
-        written.deliver(rounds[-1])
-        written.several(1)
 
-    def meanwhile() -> None:
-        other = threading.Thread(target=arrive)
-        other.start()
-        other.join()
+class Meanwhile:
+    """What another thread does before one line that this thread runs in the journal."""
 
-    written.several(1)
-    with at_every_line(meanwhile):
+    def __init__(self, number: int, job: Callable[[], object]) -> None:
+        """``number``: before which of the lines."""
+        self._left = number
+        self._thread = threading.Thread(target=job)
+        self.was_reached = False
+
+    def __enter__(self) -> Meanwhile:
+        sys.settrace(self._trace)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        sys.settrace(None)
+        if not self.was_reached:
+            self._thread.start()
+        self._thread.join()
+
+    def _trace(self, frame: FrameType, event: str, argument: object) -> Any:
+        if Path(frame.f_code.co_filename).parent != JOURNAL:
+            return None
+        if event == "line" and not self.was_reached:
+            self._left -= 1
+            if self._left < 0:
+                self.was_reached = True
+                self._thread.start()
+                self._thread.join(0.02)  # longer it takes only where it has to wait for this one
+        return self._trace
+
+
+@pytest.fixture
+def at_each_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Situation], None]:
+    monkeypatch.setattr(pen, "_PATIENCE", 30.0)
+    monkeypatch.setattr(shelf, "FIRST_BYTES", 2**12)
+    monkeypatch.setattr(shelf, "SEGMENT_BYTES", 2**12)
+
+    def run(situation: Situation) -> None:
+        for number in itertools.count():
+            written = Written(tmp_path / str(number))
+            here, there, after = situation(written)
+            with Meanwhile(number, there) as meanwhile:
+                here()
+            after()
+            written.tend()
+            assert not written.lost().left()
+            assert not written.journal.waiting_count()
+            written.journal.close()
+            assert list(written.place.directory.iterdir()) == []
+            if not meanwhile.was_reached:
+                assert number > 20
+                return
+
+    return run
+
+
+def test_spans_may_be_delivered_while_they_are_moved_to_another_file(at_each_line: Callable[[Situation], None]) -> None:
+    def situation(written: Written) -> Any:
+        waiting = written.end(written.start(attributes={"session.id": "s"}))
         written.tend()
-    assert len(rounds) > 10
-    assert all(rounds)
-    assert len(written.owed()) == 1
+        [first] = written.files()
+        while len(written.files()) < 3:
+            written.deliver(written.several(1))
+
+        def is_moved() -> None:
+            assert first not in written.files()
+
+        return written.tend, lambda: written.deliver([waiting]), is_moved
+
+    at_each_line(situation)
+
+
+def test_a_span_may_end_and_be_delivered_while_its_change_is_written(at_each_line: Callable[[Situation], None]) -> None:
+    def situation(written: Written) -> Any:
+        span = written.start(attributes={"session.id": "s"})
+        span.set_attribute("late", 1)
+
+        def is_gone() -> None:
+            assert not written.lost().left()
+
+        return lambda: written.journal.changed(span), lambda: written.deliver([written.end(span)]), is_gone
+
+    at_each_line(situation)
+
+
+def test_a_span_may_be_taken_in_the_moment_when_it_is_given_up(at_each_line: Callable[[Situation], None]) -> None:
+    def situation(written: Written) -> Any:
+        span = written.start(attributes={"session.id": "s"})
+        span.end()
+        written.journal.ended(id_of(span))
+
+        def take() -> None:
+            assert written.journal.accepted(span._readable_span(), id_of(span), written.sink)
+
+        def arrive() -> None:
+            assert written.owed() == [id_of(span)]
+            written.deliver([id_of(span)])
+
+        return written.tend, take, arrive
+
+    at_each_line(situation)
+
+
+def test_a_span_may_arrive_at_one_exporter_while_another_takes_it(at_each_line: Callable[[Situation], None]) -> None:
+    def situation(written: Written) -> Any:
+        other = written.journal.sink("other")
+        span = written.start(attributes={"session.id": "s"})
+        written.end(span)
+
+        def take() -> None:
+            assert written.journal.accepted(span._readable_span(), id_of(span), other)
+
+        def arrive() -> None:
+            assert (written.owed(), written.owed("other")) == ([], [id_of(span)])
+            written.journal.delivered(other, [id_of(span)])
+
+        return take, lambda: written.deliver([id_of(span)]), arrive
+
+    at_each_line(situation)
+
+
+def test_a_span_may_arrive_at_two_exporters_at_once(at_each_line: Callable[[Situation], None]) -> None:
+    def situation(written: Written) -> Any:
+        other = written.journal.sink("other")
+        spans = [written.end(written.start(), written.sink, other)]
+        return lambda: written.deliver(spans), lambda: written.journal.delivered(other, spans), lambda: None
+
+    at_each_line(situation)
+
+
+def test_files_that_another_thread_removes_because_all_has_arrived_are_not_missed(
+    at_each_line: Callable[[Situation], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    def situation(written: Written) -> Any:
+        spans = written.several(1)
+        written.journal.close()
+        return written.tend, lambda: written.deliver(spans), lambda: None
+
+    at_each_line(situation)
     assert not caplog.records
