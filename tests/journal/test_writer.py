@@ -28,6 +28,7 @@ from agentops_otel.journal.writer import Journal
 provider = TracerProvider(shutdown_on_exit=False, resource=Resource({"service.name": "test"}))
 tracer = provider.get_tracer("tests", "1")
 JOURNAL = Path(writer.__file__).parent
+DECIDING = {writer.__file__, pen.__file__, shelf.__file__}
 FILL = {"session.id": "s" * 32, "text": "x" * 900}
 """Makes a record of about a kilobyte."""
 
@@ -427,7 +428,7 @@ Situation = Callable[[Written], tuple[Callable[[], object], Callable[[], object]
 
 
 class Meanwhile:
-    """What another thread does before one line that this thread runs in the journal."""
+    """What another thread does before one line that this thread runs where it is decided what is written."""
 
     def __init__(self, number: int, job: Callable[[], object]) -> None:
         """``number``: before which of the lines."""
@@ -446,7 +447,7 @@ class Meanwhile:
         self._thread.join()
 
     def _trace(self, frame: FrameType, event: str, argument: object) -> Any:
-        if Path(frame.f_code.co_filename).parent != JOURNAL:
+        if frame.f_code.co_filename not in DECIDING:
             return None
         if event == "line" and not self.was_reached:
             self._left -= 1

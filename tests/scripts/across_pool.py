@@ -67,7 +67,8 @@ def main() -> None:
             pool = ProcessPoolExecutor(2, mp_context=context)
             ways = ways_of_executor(pool)
         else:
-            pool = ThreadPool(2) if kind == "ThreadPool" else context.Pool(2)
+            # SIGTERM kills a worker that had no work of a session as ever, with what its processors have: here is none.
+            pool = ThreadPool(2) if kind == "ThreadPool" else context.Pool(1 if end == "terminated" else 2)
             ways = ways_of_pool(pool)
         with tracer.start_as_current_span("step"):
             for name, way in ways.items():
