@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from urllib.error import URLError
 import pytest
 from support.deaths import CANCELLED, COMPLETED, END_STATE, SESSION_ID, Death, End
 from support.otlp import Receiver, Span
+from support.ports import free_port
 from support.programs import Program, script
 from support.spans import poll
 
@@ -85,8 +85,7 @@ class Servers:
 
     @contextmanager
     def start(self, server: str, *options: str, by: str = "opentelemetry-instrument", **env: str) -> Iterator[Server]:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         command = [*GUNICORN, f"127.0.0.1:{port}"] if server == "gunicorn" else [*UVICORN, str(port)]
         command += WORKERS if server == "uvicorn workers" else []
         paths = [str(script("server_app").parent), *filter(None, [os.environ.get("AGENTOPS_TEST_PYTHONPATH")])]

@@ -10,11 +10,12 @@ import socket
 import sysconfig
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from support.otlp import Endpoints
+from support.ports import free_port
 from support.programs import Command, Program
 
 
@@ -91,10 +92,7 @@ def _running(command: Command, env: Mapping[str, str], http: str, grpc: str) -> 
 
 
 def _free_addresses(number: int) -> list[str]:
-    # The sockets are open together, so that the ports differ.
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return ["{}:{}".format(*each.getsockname()) for each in sockets]
+    return [f"127.0.0.1:{free_port()}" for _ in range(number)]
 
 
 def _wait_until_listening(program: Program, address: str, timeout: float = 20) -> None:

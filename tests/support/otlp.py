@@ -30,6 +30,8 @@ from opentelemetry.proto.common.v1 import common_pb2
 from opentelemetry.proto.metrics.v1 import metrics_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from support.ports import free_port
+
 Attributes = dict[str, Any]
 Protocol = Literal["http/protobuf", "grpc"]
 Signal = Literal["traces", "logs", "metrics"]
@@ -168,9 +170,9 @@ class Receiver(Endpoints):
         self.batches: list[int] = []
         self._changed = threading.Condition()
         self._closed = threading.Event()
-        self._http = _HttpServer(("127.0.0.1", http_port), self)
+        self._http = _HttpServer(("127.0.0.1", http_port or free_port()), self)
         self._workers = ThreadPoolExecutor(16, "otlp-grpc")
-        self._grpc, self.grpc_port = _grpc_server(self, self._workers, grpc_port)
+        self._grpc, self.grpc_port = _grpc_server(self, self._workers, grpc_port or free_port())
         self._http_thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), name="otlp-http")
         self._http_thread.start()
         self.http_port = int(self._http.server_address[1])

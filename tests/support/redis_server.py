@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from support.ports import free_port
 from support.programs import Program
 
 
@@ -27,8 +28,7 @@ def redis_server() -> Path | None:
 @contextmanager
 def running(server: Path, folder: Path) -> Iterator[str]:
     """Runs a server that keeps nothing on disk; its URL."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
     with Program.start([server, *options], cwd=folder) as program:
         _wait_until_it_answers(program, port)
