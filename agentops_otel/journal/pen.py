@@ -83,8 +83,11 @@ class Pen:
                         segment.data[offset:end] = frame
                         segment.end = end
                         spans, base = self.spans, segment.base
-                        if spans.get(span_id, -1) < base:
-                            self._arrive(span_id, segment)
+                        known = spans.get(span_id, -1)
+                        if known < base:
+                            segment.live += 1
+                            if known >= 0:
+                                self._leave(known)
                         spans[span_id] = base + offset
                         is_written = True
             finally:
@@ -166,7 +169,8 @@ class Pen:
         if segment is not None:
             offset = segment.append(frame)
             if span_id:
-                self._arrive(span_id, segment)
+                segment.live += 1
+                self._leave(self.spans.get(span_id))
                 self.spans[span_id] = segment.base + offset
         elif settled:
             self._owed.append((frame, 0, ()))
@@ -183,12 +187,8 @@ class Pen:
         """Whether no span is kept, and nothing waits to be written."""
         return not self.spans and not self._late
 
-    def _arrive(self, span_id: int, segment: Segment) -> None:
-        """A span has its last record in this file from now on; changes nothing if it had it there before."""
-        segment.live += 1
-        self._leave(self.spans.get(span_id))
-
     def _leave(self, position: int | None) -> None:
+        """What a span was kept by until now counts no longer."""
         if position is not None:
             self._shelf.segments[position >> OFFSET_BITS].live -= 1
 

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from zlib import crc32
 
 import msgspec
+from opentelemetry.trace import DEFAULT_TRACE_STATE
 
 from ..sessions.sdk_spans import laid_out
 from ..shield import encodable, text_of
@@ -189,7 +190,8 @@ def framed_span(span: Any, numbers: NumbersOf, is_root: bool, sink: int = NOBODY
             parent[1] if parent else 0,
             parent[2] if parent else False,
             is_root,
-            state.to_header() if state else "",
+            # Nearly every span has this one. To ask one whether it is empty is a Python call.
+            "" if state is DEFAULT_TRACE_STATE or not state else state.to_header(),
             +context[3],  # an int, and not the subclass of it
             span._kind._value_,  # not by the property, which is a Python call
             span._name,

@@ -73,7 +73,7 @@ class Journal:
         """Something may have been written on an open span."""
         try:
             span_id = span.context[1]
-            if not self.is_on or span_id not in self._spans or span_id in self._waiting:
+            if not self.is_on or not self._is_nobodys(span_id):
                 return
             known = self._state(span_id)
             if known is None or not span.is_recording():
@@ -83,8 +83,7 @@ class Journal:
                 now = framed_span(span, self._numbers, known.is_root, seen=clock.time_ns())
                 with self._pen.alone(len(now)) as is_alone:
                     # It may have ended, and even have been delivered since.
-                    is_open = span_id in self._spans and span_id not in self._waiting and span.is_recording()
-                    if is_alone and is_open:
+                    if is_alone and self._is_nobodys(span_id) and span.is_recording():
                         self._pen.write(now, span_id)
         except Exception as error:  # noqa: BLE001
             absorb("writing a change of a span to the journal", error)
@@ -205,11 +204,16 @@ class Journal:
     def _close_over(self, over: Iterable[int]) -> None:
         """Of spans that ended a while ago, those that nobody took for export need not be kept."""
         for span_id in over:
-            with self._pen.alone() as is_alone:
-                if span_id in self._spans and span_id not in self._waiting:
-                    # Who takes it from now on, writes it after this.
-                    write = self._pen.write if is_alone else self._pen.put
-                    write(framed(records.encode(records.Closed(span_id))), settled=[span_id])
+            if self._is_nobodys(span_id):
+                with self._pen.alone() as is_alone:
+                    if self._is_nobodys(span_id):
+                        # Who takes it from now on, writes it after this.
+                        write = self._pen.write if is_alone else self._pen.put
+                        write(framed(records.encode(records.Closed(span_id))), settled=[span_id])
+
+    def _is_nobodys(self, span_id: int) -> bool:
+        """Whether it waits for no exporter, and is kept nevertheless."""
+        return span_id in self._spans and span_id not in self._waiting
 
     def _taken(self, queue: deque[int]) -> list[int]:
         taken = []
