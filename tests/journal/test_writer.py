@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from support.spans import context_of
 
-from agentops_otel.journal import format, pen, reader, shelf, writer
+from agentops_otel.journal import format, pen, places, reader, shelf, writer
 from agentops_otel.journal.places import Place
 from agentops_otel.journal.rebuild import Tables
 from agentops_otel.journal.writer import Journal
@@ -28,7 +28,7 @@ from agentops_otel.journal.writer import Journal
 provider = TracerProvider(shutdown_on_exit=False, resource=Resource({"service.name": "test"}))
 tracer = provider.get_tracer("tests", "1")
 JOURNAL = Path(writer.__file__).parent
-DECIDING = {writer.__file__, pen.__file__, shelf.__file__}
+DECIDING = {writer.__file__, pen.__file__, shelf.__file__, places.__file__}
 FILL = {"session.id": "s" * 32, "text": "x" * 900}
 """Makes a record of about a kilobyte."""
 
