@@ -107,6 +107,7 @@ class Pen:
         self.tend_soon()
 
     def tend_soon(self) -> None:
+        """Has the files looked after, once."""
         if not self.is_tending:
             self.is_tending = True
             self._soon(TEND, self._tend)

@@ -243,7 +243,7 @@ class Journal:
         payload = self._pen.payload(span_id)
         if payload is None:
             return
-        with self._pen.alone(2 * len(payload)) as is_alone:
+        with self._pen.alone(2 * len(payload)) as is_alone:  # it is framed anew, and says for whom it is
             is_there = self._spans.get(span_id, -1) >> OFFSET_BITS == segment.number
             if is_there and is_alone:
                 # Who has got it by now, a later file need not say: it is said for whom it still is.

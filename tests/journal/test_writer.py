@@ -504,10 +504,15 @@ def test_a_span_may_end_and_be_delivered_while_its_change_is_written(at_each_lin
         span = written.start(attributes={"session.id": "s"})
         span.set_attribute("late", 1)
 
+        def end() -> None:
+            span.end()
+            assert written.journal.accepted(span._readable_span(), id_of(span), written.sink)
+            written.deliver([id_of(span)])
+
         def is_gone() -> None:
             assert not written.lost().left()
 
-        return lambda: written.journal.changed(span), lambda: written.deliver([written.end(span)]), is_gone
+        return lambda: written.journal.changed(span), end, is_gone
 
     at_each_line(situation)
 
