@@ -200,7 +200,7 @@ class Pen:
     def _room(self, length: int, *, is_span: bool = True) -> Segment | None:
         """The file in which there is room for a record; a new one, if need be."""
         segment = self._segment
-        if segment is not None and segment.end + length <= (segment.limit if is_span else segment.size):
+        if segment is not None and segment.has_room(length, is_span=is_span):
             return segment
         while self._shelf.is_too_large():
             oldest = self._shelf.oldest
