@@ -12,7 +12,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple, Protocol
-from zlib import crc32
+from zlib import adler32
 
 import msgspec
 from opentelemetry.trace import DEFAULT_TRACE_STATE
@@ -215,7 +215,7 @@ def framed_span(span: Any, numbers: NumbersOf, is_root: bool, sink: int = NOBODY
         rest = _encode(values)
     except _NOT_ENCODABLE:
         rest = _encode(_cleaned(values))
-    return _pack(MARK, len(rest) + 1, crc32(rest, _BEGUN), SPAN) + rest
+    return _pack(MARK, len(rest) + 1, adler32(rest, _BEGUN), SPAN) + rest
 
 
 def decode(payload: bytes) -> Record | None:
@@ -231,7 +231,7 @@ def decode(payload: bytes) -> Record | None:
 
 
 _pack: Final = struct.Struct(f"{FRAME.format}B").pack
-_BEGUN: Final = crc32(bytes((SPAN,)))
+_BEGUN: Final = adler32(bytes((SPAN,)))
 """The same as `format.framed` of a payload that begins with this byte, without a copy in between."""
 
 _NOT_ENCODABLE: Final = (UnicodeEncodeError, OverflowError, TypeError, RuntimeError, msgspec.MsgspecError)
