@@ -66,8 +66,9 @@ class Sink:
         self._turn: AbstractContextManager[object] = self.lock
         self._deciding: AbstractContextManager[object] = threading.RLock()
         """Held for a moment, while it is decided what is lost."""
-        self._journal: Journal | None = None
-        self._number = 0
+        self.journal: Journal | None = None
+        self.number = 0
+        """Its number in that journal."""
         self._left: deque[int] = deque()
         """What the journal keeps and no processor will export, in the order in which it was taken for export."""
 
@@ -75,9 +76,9 @@ class Sink:
 
     def number_in(self, journal: Journal) -> int:
         """The number it has in a journal."""
-        if journal is not self._journal:
-            self._number, self._journal = journal.sink(self.key), journal
-        return self._number
+        if journal is not self.journal:
+            self.number, self.journal = journal.sink(self.key), journal
+        return self.number
 
     def add(self, feed: Feed) -> None:
         """One more processor exports to it."""
@@ -120,7 +121,7 @@ class Sink:
         self.lock = threading.RLock()
         if not isinstance(self._turn, nullcontext):
             self._turn, self._deciding = self.lock, threading.RLock()
-        self._journal = None
+        self.journal = None
         self._left.clear()
         for feed in self._feeds:
             feed.forget()

@@ -157,7 +157,9 @@ class Sinks:
                     if sink is not None:
                         span_id = context[1]
                         journal = self.journal
-                        is_kept = journal is not None and journal.accepted(span, span_id, sink.number_in(journal))
+                        is_kept = journal is not None and journal.accepted(
+                            span, span_id, sink.number if sink.journal is journal else sink.number_in(journal)
+                        )
                         if not sink.is_shut:
                             inside, queued = feed.inside, feed.queued
                             inside.add(span_id)
