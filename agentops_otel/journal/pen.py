@@ -7,16 +7,19 @@ queued, and the interrupted write goes on with it.
 
 from __future__ import annotations
 
+import struct
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
+from time import monotonic, sleep
 from typing import Any, Final
 
 from . import records
+from .format import FRAME_SIZE, MARK, checksum
 from .format import MOST_BYTES as LONGEST_RECORD
 from .numbers import Numbers
-from .records import framed_span
+from .records import ENDED, HEAD, SPAN, end_body, framed_span, start_body
 from .segment import OFFSET_BITS, Segment
 from .shelf import Shelf
 
@@ -26,9 +29,29 @@ TEND: Final = 0.5
 _PATIENCE: Final = 0.05
 """Seconds to wait for another thread's write; it takes microseconds, unless that thread waits for this one."""
 
+_BLINK: Final = 0.0002
+"""Seconds until it is looked again whether it is done."""
+
 Soon = Callable[[float, Callable[[], object]], object]
 _Entry = tuple[bytes, int, Sequence[int]]
 """To be written: a record; the span whose last record it is, or 0; spans that need not be kept any longer."""
+
+
+class _PackInto(dict[int, Callable[..., object]]):
+    """What writes a frame and its payload to a file in one call, by the length of the payload."""
+
+    def __missing__(self, length: int) -> Callable[..., object]:
+        if len(self) >= _MOST_LENGTHS:
+            self.clear()
+        made = self[length] = struct.Struct(f"{HEAD.format}{length - 1}s").pack_into
+        return made
+
+
+_MOST_LENGTHS: Final = 1000
+_pack_into: Final = _PackInto()
+_SPAN_BEGUN: Final = checksum(bytes((SPAN,)))
+_ENDED_BEGUN: Final = checksum(bytes((ENDED,)))
+"""Checksums of the byte that a payload begins with."""
 
 
 class Pen:
@@ -58,43 +81,76 @@ class Pen:
         self.is_tending = False
         self._segment: Segment | None = None
         """The file that is written to."""
+        self._turn: dict[None, object] = {}
+        """Whose turn it is to write: it is taken by `dict.setdefault`, in one operation and for a fifth of what a lock
+        takes. Either by what is written, or by this object, for more than one record."""
         self._lock = RLock()
-        self._is_writing = False
+        """Of who wants to write more than one record."""
         self._late: deque[_Entry] = deque()
         self._owed: deque[_Entry] = deque()
         """Deliveries that could not be written because no file could be made."""
 
     # -- from any thread, at any moment --
 
-    def put_span(self, span: Any, span_id: int, is_root: bool, sink: int = records.NOBODY) -> None:
-        """Writes a span as it is now; flat, for this is on the path of every span."""
-        frame = framed_span(span, self.numbers, is_root, sink)
-        lock = self._lock
+    # Both of these are on the path of every span, so they are written flat.
+
+    def put_start(self, span: Any, span_id: int, is_root: bool) -> None:
+        """Writes a span that has just started."""
+        segment, turn = self._segment, self._turn
+        body = start_body(span, self.numbers, is_root)
         is_written = False
-        if not self._is_writing and lock.acquire(False):
-            # An interruption from here to the next line writes its own record first, and whole.
-            self._is_writing = True
+        if body is not None and segment is not None:
+            length = len(body) + 1
+            check = checksum(body, _SPAN_BEGUN)
             try:
-                segment = self._segment
-                if segment is not None and not self._late:
+                if turn.setdefault(None, body) is body:  # what interrupts this is written after it
                     offset = segment.end
-                    end = offset + len(frame)
-                    if end <= segment.limit:
-                        segment.data[offset:end] = frame
+                    end = offset + FRAME_SIZE + length
+                    if end <= segment.limit and segment is self._segment:
+                        _pack_into[length](segment.data, offset, MARK, length, check, SPAN, body)
                         segment.end = end
-                        spans, base = self.spans, segment.base
-                        known = spans.get(span_id, -1)
-                        if known < base:
-                            segment.live += 1
-                            if known >= 0:
-                                self._leave(known)
-                        spans[span_id] = base + offset
+                        segment.live += 1
+                        self.spans[span_id] = segment.base + offset
                         is_written = True
-            finally:
-                self._is_writing = False
-                lock.release()
+                    del turn[None]
+            except BaseException:
+                if turn.get(None) is body:
+                    del turn[None]
+                raise
         if not is_written:
-            self._late.append((frame, span_id, ()))
+            self._late.append((framed_span(span, self.numbers, is_root), span_id, ()))
+        if self._late:
+            self._write_late()
+        if not self.is_tending:
+            self.tend_soon()
+
+    def put_end(self, span: Any, span_id: int, is_root: bool, sink: int) -> None:
+        """Writes a span that has ended, and that a sink has taken: what of it does not stand in the same file."""
+        segment, turn, spans = self._segment, self._turn, self.spans
+        known = spans.get(span_id, -1)
+        is_written = False
+        if segment is not None and known >= segment.base:
+            body = end_body(span, known - segment.base, sink)
+            if body is not None:
+                length = len(body) + 1
+                check = checksum(body, _ENDED_BEGUN)
+                try:
+                    if turn.setdefault(None, body) is body:
+                        offset = segment.end
+                        end = offset + FRAME_SIZE + length
+                        # It may have been given up, or moved to another file, since it was looked up.
+                        if end <= segment.limit and segment is self._segment and spans.get(span_id) == known:
+                            _pack_into[length](segment.data, offset, MARK, length, check, ENDED, body)
+                            segment.end = end
+                            spans[span_id] = segment.base + offset
+                            is_written = True
+                        del turn[None]
+                except BaseException:
+                    if turn.get(None) is body:
+                        del turn[None]
+                    raise
+        if not is_written:  # whole, for it may come to stand in another file
+            self._late.append((framed_span(span, self.numbers, is_root, sink), span_id, ()))
         if self._late:
             self._write_late()
         if not self.is_tending:
@@ -118,22 +174,14 @@ class Pen:
 
     def _write_late(self) -> None:
         """Writes what waits to be written; where another thread is at it, returns when that is done."""
-        while True:
-            if not self._lock.acquire(timeout=_PATIENCE):
-                return  # who has it goes on with what is left
+        while self._late:
+            if not self._begin():
+                return  # whose turn it is goes on with what is left
             try:
-                if self._is_writing:  # this thread itself, which was interrupted
-                    return
-                self._is_writing = True
-                try:
-                    while self._late:
-                        self.write(*self._late.popleft())
-                finally:
-                    self._is_writing = False
+                while self._late:
+                    self.write(*self._late.popleft())
             finally:
-                self._lock.release()
-            if not self._late:
-                return
+                self._finish()
 
     # -- alone --
 
@@ -143,24 +191,33 @@ class Pen:
 
         False where that cannot be: another thread takes too long, or this very one was interrupted while it wrote.
         """
-        if not self._lock.acquire(timeout=_PATIENCE):
+        if not self._begin():
             yield False
             return
         try:
-            if self._is_writing:
-                yield False
-                return
-            self._is_writing = True
-            try:
-                if length:
-                    self._room(length)
-                yield True
-            finally:
-                self._is_writing = False
+            if length:
+                self._room(length)
+            yield True
         finally:
+            self._finish()
+        self._write_late()
+
+    def _begin(self) -> bool:
+        deadline = monotonic() + _PATIENCE
+        if not self._lock.acquire(timeout=_PATIENCE):
+            return False
+        # Where it is the turn of this object in spite of the lock, it is this thread that was interrupted.
+        is_ours = self._turn.get(None) is not self
+        while is_ours and self._turn.setdefault(None, self) is not self:
+            is_ours = monotonic() < deadline
+            sleep(_BLINK)
+        if not is_ours:
             self._lock.release()
-        if self._late:
-            self._write_late()
+        return is_ours
+
+    def _finish(self) -> None:
+        del self._turn[None]
+        self._lock.release()
 
     def write(self, frame: bytes, span_id: int = 0, settled: Sequence[int] = ()) -> None:
         """Writes a record; only when `alone`. ``span_id``: whose last it is; ``settled``: who need not be kept."""
@@ -220,16 +277,33 @@ class Pen:
 
     def payload(self, span_id: int) -> bytes | None:
         """The last record of a span."""
+        _, payload = self._last(span_id)
+        return payload
+
+    def state(self, span_id: int) -> records.SpanState | None:
+        """A span as its last record says."""
+        segment, payload = self._last(span_id)
+        record = records.decode(payload or b"")
+        if isinstance(record, records.Ended) and segment is not None:
+            whole = records.decode(_read(segment, record.whole) or b"")
+            record = record.of(whole) if isinstance(whole, records.SpanState) else None
+        return record if isinstance(record, records.SpanState) and record.span_id == span_id else None
+
+    def _last(self, span_id: int) -> tuple[Segment | None, bytes | None]:
         position = self.spans.get(span_id)
         segment = None if position is None else self._shelf.segments.get(position >> OFFSET_BITS)
         if segment is None or position is None:
-            return None
-        try:
-            return segment.read(position - segment.base)
-        except ValueError:  # removed meanwhile
-            return None
+            return None, None
+        return segment, _read(segment, position - segment.base)
 
     def kept_in(self, segment: Segment) -> list[int]:
         """The spans whose last record is in a file."""
         # A copy is made in one operation.
         return [span_id for span_id, at in self.spans.copy().items() if at >> OFFSET_BITS == segment.number]
+
+
+def _read(segment: Segment, offset: int) -> bytes | None:
+    try:
+        return segment.read(offset)
+    except ValueError:  # removed meanwhile
+        return None

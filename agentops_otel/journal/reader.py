@@ -45,9 +45,22 @@ class LostTrace:
 
 
 class LostSpan:
-    """Where the last record of a span stands, and for whom it is."""
+    """Where the last records of a span stand, and for whom it is."""
 
-    __slots__ = ("accepted", "confirmed", "file", "is_open", "is_root", "offset", "order", "size", "span_id", "trace")
+    __slots__ = (
+        "accepted",
+        "confirmed",
+        "end_offset",
+        "end_size",
+        "file",
+        "is_open",
+        "is_root",
+        "offset",
+        "order",
+        "size",
+        "span_id",
+        "trace",
+    )
 
     def __init__(self, span_id: int, order: int) -> None:
         self.span_id = span_id
@@ -62,6 +75,9 @@ class LostSpan:
         self.confirmed = 0
         """... and those that said what became of it."""
         self.file = self.offset = self.size = 0
+        """Where it stands whole."""
+        self.end_offset = self.end_size = 0
+        """Where its end stands in the same file; 0 where that is not apart."""
 
 
 class Lost:
@@ -189,6 +205,9 @@ class Lost:
                 span = self._take_span(record, offset, expected - offset)
                 if record.sink > records.NOBODY:
                     span.accepted |= self._bit_of(record.sink, bits)
+            elif isinstance(record, records.Ended):
+                if self._take_end(record, offset, expected - offset):
+                    self._span(record.span_id).accepted |= self._bit_of(record.sink, bits)
             elif isinstance(record, records.Accepted):
                 self._span(record.span_id).accepted |= self._bit_of(record.sink, bits)
             elif isinstance(record, records.Delivered):
@@ -224,6 +243,16 @@ class Lost:
             span.is_open = not state.end
             span.file, span.offset, span.size = len(self._paths) - 1, offset, size
         return span
+
+    def _take_end(self, end: records.Ended, offset: int, size: int) -> bool:
+        span = self._span(end.span_id)
+        if span.trace is None or span.file != len(self._paths) - 1:
+            return False  # what it is the end of is damaged
+        if span.is_open:
+            span.trace.activity = max(span.trace.activity, end.end)
+            span.is_open = False
+            span.end_offset, span.end_size = offset, size
+        return True
 
     def _span(self, span_id: int) -> LostSpan:
         span = self._spans.get(span_id)
@@ -282,7 +311,7 @@ def _in_turn(span: LostSpan) -> tuple[bool, int, int, int]:
     if span.is_open:
         assert span.trace is not None
         return True, span.trace.order, -span.order, 0
-    return False, span.file, span.offset, 0
+    return False, span.file, span.end_offset or span.offset, 0
 
 
 def _content(path: Path, most: int = MOST_BYTES) -> bytes | None:
@@ -316,9 +345,15 @@ def _close(file: int) -> None:
 
 
 def _state(file: int, span: LostSpan) -> records.SpanState | None:
+    state = _record(file, span.offset, span.size)
+    if span.end_size and isinstance(state, records.SpanState):
+        end = _record(file, span.end_offset, span.end_size)
+        state = end.of(state) if isinstance(end, records.Ended) else None
+    return state if isinstance(state, records.SpanState) and state.span_id == span.span_id else None
+
+
+def _record(file: int, offset: int, size: int) -> records.Record | None:
     try:
-        payload = format.payload_at(os.pread(file, span.size, span.offset), 0)
+        return records.decode(format.payload_at(os.pread(file, size, offset), 0) or b"")
     except OSError:
         return None
-    state = records.decode(payload or b"")
-    return state if isinstance(state, records.SpanState) and state.span_id == span.span_id else None

@@ -1,8 +1,9 @@
 """What the records of a journal say, in msgpack.
 
-A span is always written whole, as it is at that moment: when it starts, when it has changed, when it ends. The last
-record of a span is the one that counts, so none depends on another but for the tables: resources and scopes, which
-are many spans' and stand once in each file, before the spans that name them by number.
+A span is written whole, as it is at that moment: when it starts and when it has changed. Of its end only that is
+written which can have changed since; the rest stands before it in the same file. So the last record of a span is the
+one that counts, and no file depends on another. Resources and scopes are many spans' and stand once in each file,
+before the spans that name them by number.
 """
 
 from __future__ import annotations
@@ -12,14 +13,13 @@ import struct
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Final, NamedTuple, Protocol
-from zlib import adler32
 
 import msgspec
 from opentelemetry.trace import DEFAULT_TRACE_STATE
 
 from ..sessions.sdk_spans import laid_out
 from ..shield import encodable, text_of
-from .format import FRAME, MARK
+from .format import FRAME, framed
 
 OWNER: Final = 0
 RESOURCE: Final = 1
@@ -29,6 +29,7 @@ SPAN: Final = 4
 CLOSED: Final = 5
 ACCEPTED: Final = 6
 DELIVERED: Final = 7
+ENDED: Final = 8
 
 NOBODY: Final = -1
 """The number of no exporter."""
@@ -100,7 +101,7 @@ class SpanState(NamedTuple):
     end: int
     """0 while it is open."""
     seen: int
-    """When this was written."""
+    """When this was written; 0 where its start or its end says so."""
     status: int
     description: str | None
     resource: int
@@ -110,6 +111,37 @@ class SpanState(NamedTuple):
     links: Sequence[Link]
     sink: int = NOBODY
     """The first exporter that took it for export, when it had ended; others say so in an `Accepted`."""
+
+
+class Ended(NamedTuple):
+    """The end of a span that stands, open, in the same file: what can have changed since it was written there."""
+
+    span_id: int
+    whole: int
+    """The offset of that record."""
+    sink: int
+    """The first exporter that took it for export."""
+    name: str
+    end: int
+    status: int
+    description: str | None
+    attributes: Attributes
+    events: Sequence[Event]
+    links: Sequence[Link]
+
+    def of(self, span: SpanState) -> SpanState:
+        """The span as it ended."""
+        _, _, sink, name, end, status, description, attributes, events, links = self
+        return span._replace(
+            sink=sink,
+            name=name,
+            end=end,
+            status=status,
+            description=description,
+            attributes=attributes,
+            events=events,
+            links=links,
+        )
 
 
 class Closed(NamedTuple):
@@ -132,7 +164,7 @@ class Delivered(NamedTuple):
     span_ids: Sequence[int]
 
 
-Record = Owner | Resource | Scope | Sink | SpanState | Closed | Accepted | Delivered
+Record = Owner | Resource | Scope | Sink | SpanState | Ended | Closed | Accepted | Delivered
 
 _KINDS: Final[dict[int, type[Any]]] = {
     OWNER: Owner,
@@ -143,6 +175,7 @@ _KINDS: Final[dict[int, type[Any]]] = {
     CLOSED: Closed,
     ACCEPTED: Accepted,
     DELIVERED: Delivered,
+    ENDED: Ended,
 }
 _NUMBERS: Final = {kind: number for number, kind in _KINDS.items()}
 
@@ -173,16 +206,72 @@ class NumbersOf(Protocol):
     def scope(self, scope: Any) -> int: ...
 
 
-def framed_span(span: Any, numbers: NumbersOf, is_root: bool, sink: int = NOBODY, seen: int = 0) -> bytes:
-    """A span as it stands in a file, open unless a sink has taken it. On the path of every span, so it is flat."""
+# `start_body` and `end_body` run for every span, so they are flat: what a span has is read where the SDK keeps it. They
+# answer None for what has to be written whole: a span of another make, one to which an event is added in another thread
+# right now, and text or numbers that cannot be encoded (to look for these beforehand costs).
+
+
+def start_body(span: Any, numbers: NumbersOf, is_root: bool) -> bytes | None:
+    """A span that has just started, as a `SPAN` record has it: without what can only have come later."""
     try:
-        try:
-            known = numbers.by_address
-            resource, scope = known[id(span._resource)], known[id(span._instrumentation_scope)]
-        except KeyError:
-            resource, scope = numbers.resource(span._resource), numbers.scope(span._instrumentation_scope)
+        context, parent, links = span._context, span._parent, span._links._dq
+        state = context[4]
+        known = numbers.by_address
+        return _encode(
+            (
+                context[1],
+                context[0].to_bytes(16, "big"),
+                parent[1] if parent else 0,
+                parent[2] if parent else False,
+                is_root,
+                # Nearly every span has this one. To ask one whether it is empty is a Python call.
+                "" if state is DEFAULT_TRACE_STATE or not state else state.to_header(),
+                +context[3],  # an int, and not the subclass of it
+                span._kind._value_,  # not by the property, which is a Python call
+                span._name,
+                span._start_time or 0,
+                0,
+                0,
+                0,
+                None,
+                known[id(span._resource)],
+                known[id(span._instrumentation_scope)],
+                span._attributes._dict,
+                (),
+                [_link(link) for link in links] if links else (),
+                NOBODY,
+            )
+        )
+    except (AttributeError, KeyError, *_NOT_ENCODABLE):
+        return None
+
+
+def end_body(span: Any, whole: int, sink: int) -> bytes | None:
+    """The end of a span, as an `ENDED` record has it."""
+    try:
+        status, events, links = span._status, span._events._dq, span._links._dq
+        return _encode(
+            (
+                span._context[1],
+                whole,
+                sink,
+                span._name,
+                span._end_time or 0,
+                status._status_code._value_,
+                status._description,
+                span._attributes._dict,
+                [_event(event) for event in events] if events else (),
+                [_link(link) for link in links] if links else (),
+            )
+        )
+    except (AttributeError, *_NOT_ENCODABLE):
+        return None
+
+
+def framed_span(span: Any, numbers: NumbersOf, is_root: bool, sink: int = NOBODY, seen: int = 0) -> bytes:
+    """A span as it stands in a file: whole, as it is now, and open unless a sink has taken it."""
+    try:
         context, parent, status = span._context, span._parent, span._status
-        start, end = span._start_time or 0, 0 if sink < 0 else span._end_time or 0
         state, events, links = context[4], span._events._dq, span._links._dq
         values = (
             context[1],
@@ -190,32 +279,31 @@ def framed_span(span: Any, numbers: NumbersOf, is_root: bool, sink: int = NOBODY
             parent[1] if parent else 0,
             parent[2] if parent else False,
             is_root,
-            # Nearly every span has this one. To ask one whether it is empty is a Python call.
-            "" if state is DEFAULT_TRACE_STATE or not state else state.to_header(),
-            +context[3],  # an int, and not the subclass of it
-            span._kind._value_,  # not by the property, which is a Python call
+            state.to_header() if state else "",
+            int(context[3]),
+            span._kind.value,
             span._name,
-            start,
-            end,
-            seen or end or start,
-            status._status_code._value_,
+            span._start_time or 0,
+            0 if sink < 0 else span._end_time or 0,
+            seen,
+            status._status_code.value,
             status._description,
-            resource,
-            scope,
+            numbers.resource(span._resource),
+            numbers.scope(span._instrumentation_scope),
             span._attributes._dict,
-            [(event.name, event.timestamp, _plain(event.attributes)) for event in events] if events else (),
-            [_link(link) for link in links] if links else (),
+            [_event(event) for event in events],
+            [_link(link) for link in links],
             sink,
         )
     except (AttributeError, RuntimeError):  # of another make; or an event is added in another thread right now
         if isinstance(span, SimpleNamespace):
             raise
         return framed_span(laid_out(span), numbers, is_root, sink, seen)
-    try:
-        rest = _encode(values)
-    except _NOT_ENCODABLE:
-        rest = _encode(_cleaned(values))
-    return _pack(MARK, len(rest) + 1, adler32(rest, _BEGUN), SPAN) + rest
+    return framed(bytes((SPAN,)) + _packed(values))
+
+
+HEAD: Final = struct.Struct(f"{FRAME.format}B")
+"""What stands in a file before the body of a record: its frame, and its kind."""
 
 
 def decode(payload: bytes) -> Record | None:
@@ -230,12 +318,12 @@ def decode(payload: bytes) -> Record | None:
     return record
 
 
-_pack: Final = struct.Struct(f"{FRAME.format}B").pack
-_BEGUN: Final = adler32(bytes((SPAN,)))
-"""The same as `format.framed` of a payload that begins with this byte, without a copy in between."""
-
 _NOT_ENCODABLE: Final = (UnicodeEncodeError, OverflowError, TypeError, RuntimeError, msgspec.MsgspecError)
 """Text that cannot be encoded, or a number that is too large: rare, and looking for it costs."""
+
+
+def _event(event: Any) -> tuple[Any, ...]:
+    return event.name, event.timestamp, _plain(event.attributes)
 
 
 def _link(link: Any) -> tuple[Any, ...]:

@@ -196,7 +196,7 @@ class _Sending:
         assert trace is not None
         if span.is_root:
             others = [other for other in trace.spans if other is not span]
-            if sum(other.size for other in others) <= MOST_COUNTED:
+            if sum(other.size + other.end_size for other in others) <= MOST_COUNTED:
                 states = (other for _, other in self._lost.states(others))
                 state = recounted(state, [other for other in states if other is not None], self._readable)
         return ended(state, trace.activity, self._known)
@@ -213,10 +213,11 @@ def _batches(due: Sequence[LostSpan]) -> list[list[LostSpan]]:
     batches: list[list[LostSpan]] = []
     size = MOST_BYTES  # no batch is begun yet
     for span in due:
-        size += span.size
+        span_size = max(span.size, span.end_size)  # what is in both is sent once
+        size += span_size
         if size > MOST_BYTES or len(batches[-1]) == MOST_SPANS:
             batches.append([])
-            size = span.size
+            size = span_size
         batches[-1].append(span)
     return batches[::-1]
 

@@ -65,7 +65,7 @@ class Journal:
             if context[3] & 1:  # others nobody exports
                 if is_root:
                     self._roots.add(context[1])
-                self._pen.put_span(span, context[1], is_root)
+                self._pen.put_start(span, context[1], is_root)
         except Exception as error:  # noqa: BLE001
             absorb("writing the start of a span to the journal", error)
 
@@ -75,7 +75,7 @@ class Journal:
             span_id = span.context[1]
             if not self.is_on or not self._is_nobodys(span_id):
                 return
-            known = self._state(span_id)
+            known = self._pen.state(span_id)
             if known is None or not span.is_recording():
                 return
             now = framed_span(span, self._numbers, known.is_root, seen=known.seen)
@@ -90,7 +90,7 @@ class Journal:
 
     def ended(self, span_id: int) -> None:
         """A span is over. Who takes it for export says so in `accepted`; in a while it is known that nobody did."""
-        if span_id in self._spans:
+        if span_id in self._spans and span_id not in self._waiting:
             self._ended.append(span_id)
             if not self._pen.is_tending:
                 self._pen.tend_soon()
@@ -108,7 +108,7 @@ class Journal:
         try:
             if span_id not in self._waiting or not self._waits_also_for(sink, span_id):
                 self._waiting[span_id] = 1 << sink
-                self._pen.put_span(span, span_id, span_id in self._roots, sink)
+                self._pen.put_end(span, span_id, span_id in self._roots, sink)
         except Exception as error:  # noqa: BLE001
             absorb("writing the end of a span to the journal", error)
         return True
@@ -159,7 +159,7 @@ class Journal:
     def read(self, span_ids: Iterable[int]) -> list[ReadableSpan]:
         """Spans that have ended, back from the files; those that are not there any more are left out."""
         tables = self._numbers.tables()
-        states = (self._state(span_id) for span_id in span_ids)
+        states = map(self._pen.state, span_ids)
         found = (tables.readable(state) for state in states if state is not None and state.end)
         return [span for span in found if span is not None]
 
@@ -181,12 +181,6 @@ class Journal:
             with self._pen.alone() as is_alone:
                 if is_alone and self._pen.is_done():
                     self._pen.clear()
-
-    # -- reading --
-
-    def _state(self, span_id: int) -> records.SpanState | None:
-        state = records.decode(self._pen.payload(span_id) or b"")
-        return state if isinstance(state, records.SpanState) and state.span_id == span_id else None
 
     # -- looking after the files, in another thread --
 
@@ -240,22 +234,23 @@ class Journal:
                 self._shelf.drop(oldest)
 
     def _move(self, span_id: int, segment: Segment) -> None:
-        payload = self._pen.payload(span_id)
-        if payload is None:
-            return
-        with self._pen.alone(2 * len(payload)) as is_alone:  # it is framed anew, and says for whom it is
-            is_there = self._spans.get(span_id, -1) >> OFFSET_BITS == segment.number
-            if is_there and is_alone:
-                # Who has got it by now, a later file need not say: it is said for whom it still is.
-                waiting = self._waiting.get(span_id, 0)
-                sinks = [sink for sink in range(waiting.bit_length()) if waiting >> sink & 1]
-                first = sinks.pop(0) if sinks else records.NOBODY
-                state = records.decode(payload)
-                if isinstance(state, records.SpanState) and state.sink != first:
-                    payload = records.encode(state._replace(sink=first))
-                self._pen.write(framed(payload), span_id)
-                for sink in sinks:
-                    self._pen.write(framed(records.encode(records.Accepted(span_id, sink))))
+        state = self._pen.state(span_id)
+        frame = framed(records.encode(records.Closed(span_id) if state is None else state))
+        with self._pen.alone(2 * len(frame)) as is_alone:  # it says for whom it is, and others after it
+            if not is_alone or self._spans.get(span_id, -1) >> OFFSET_BITS != segment.number:
+                return
+            if state is None:  # nobody can read it, now or later
+                self._pen.write(frame, settled=[span_id])
+                return
+            # Who has got it by now, a later file need not say: it is said for whom it still is.
+            waiting = self._waiting.get(span_id, 0)
+            sinks = [sink for sink in range(waiting.bit_length()) if waiting >> sink & 1]
+            first = sinks.pop(0) if sinks else records.NOBODY
+            if state.sink != first:
+                frame = framed(records.encode(state._replace(sink=first)))
+            self._pen.write(frame, span_id)
+            for sink in sinks:
+                self._pen.write(framed(records.encode(records.Accepted(span_id, sink))))
 
     def _start_over(self) -> None:
         """Somebody has removed the files, unless we did."""

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import journals
-from support.journals import KEY, OTHER, START, content, span
+from support.journals import KEY, OTHER, START, content, end_of, span
 
 from agentops_otel.journal import format
 from agentops_otel.journal.places import Place
@@ -76,6 +76,33 @@ def test_an_end_is_not_taken_back_by_a_record_that_was_written_late(place: Path)
     found = lost(place, [span(2, end=3), Accepted(2, 0), span(2)])
     [(_, state)] = found.states(found.due(KEY))
     assert state == span(2, end=3)
+
+
+def test_the_end_of_a_span_may_stand_apart_in_the_same_file(place: Path) -> None:
+    ended = span(2, parent=1, end=4, seen=2, attributes={"late": 1}, name="renamed", sink=0)
+    found = lost(place, [span(1), span(2, parent=1), span(3, parent=1), end_of(span(3, end=5)), end_of(ended)])
+    assert due(found) == [3, 2, 1]
+    assert [state for _, state in found.states(found.due(KEY))][1] == ended
+    assert {each.trace and each.trace.activity - START for each in found.left()} == {5 * 10**9}
+    assert found.damaged == 0
+
+
+def test_an_end_apart_says_who_took_it(place: Path) -> None:
+    ends = [end_of(span(2, end=3), sink=1), end_of(span(3, end=4))]
+    spans = [span(2, parent=1), span(3, parent=1)]
+    found = lost(place, [*spans, *ends, Accepted(3, 1), Delivered(0, [3])], sinks=[KEY, OTHER])
+    assert (due(found), due(found, OTHER)) == ([], [2, 3])
+
+
+def test_an_end_apart_from_what_it_is_the_end_of_is_none(place: Path) -> None:
+    found = lost(place, [span(2, parent=1)], [end_of(span(2, end=3)), end_of(span(9, end=3))])
+    assert (due(found), [state for _, state in found.states(found.due(KEY))]) == ([2], [span(2, parent=1)])
+
+
+def test_an_end_apart_is_not_taken_back_either(place: Path) -> None:
+    ended = span(2, parent=1, end=3, seen=2, sink=0)
+    found = lost(place, [span(2, parent=1), end_of(ended), span(2, parent=1)])
+    assert [state for _, state in found.states(found.due(KEY))] == [ended]
 
 
 def test_an_open_span_is_for_every_exporter(place: Path) -> None:

@@ -205,6 +205,32 @@ def test_any_span_is_exported_after_its_journal_as_it_would_have_been(span: Span
     assert on_the_wire(through_the_journal(span)) == on_the_wire(span)
 
 
+@given(spans())
+@settings(suppress_health_check=[HealthCheck.too_slow])
+def test_any_span_is_the_same_in_one_record_and_in_two(span: Span) -> None:
+    known = First()
+    known.by_address = {id(span._resource): 0, id(span._instrumentation_scope): 0}
+    start, end = records.start_body(span, known, is_root=False), records.end_body(span, 7, 0)
+    assert start is not None
+    assert end is not None
+    started, ended = (
+        records.decode(bytes((kind,)) + body) for kind, body in ((records.SPAN, start), (records.ENDED, end))
+    )
+    assert isinstance(started, records.SpanState)
+    assert isinstance(ended, records.Ended)
+    assert (started.end, started.sink, ended.whole) == (0, records.NOBODY, 7)
+    # By its repr, in which a number that is none equals itself.
+    assert repr(ended.of(started)) == repr(records.decode(written(span)))
+
+
+@pytest.mark.parametrize("value", ["\ud800", 2**64])
+def test_a_span_that_cannot_be_encoded_as_it_is_is_written_whole(value: Any) -> None:
+    span = with_attributes({"odd": value})
+    known = First()
+    known.by_address = {id(span._resource): 0, id(span._instrumentation_scope): 0}
+    assert (records.start_body(span, known, is_root=False), records.end_body(span, 7, 0)) == (None, None)
+
+
 @pytest.mark.parametrize(
     "value",
     ["", "text", True, 0, -(2**63), 2**63 - 1, 1.5, math.inf, (), (1, 2), (True,), (0.5,), ("a", "b"), ("a", None)],

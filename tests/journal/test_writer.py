@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from support.spans import context_of
 
-from agentops_otel.journal import format, pen, places, reader, shelf, writer
+from agentops_otel.journal import format, pen, places, reader, records, shelf, writer
 from agentops_otel.journal.places import Place
 from agentops_otel.journal.rebuild import Tables
 from agentops_otel.journal.writer import Journal
@@ -49,6 +49,10 @@ class Written:
 
     def files(self) -> list[Path]:
         return sorted(self.place.directory.glob("*.journal"))
+
+    def kinds(self) -> list[int]:
+        """The kinds of the records in the files."""
+        return [payload[0] for path in self.files() for _, payload in format.payloads(path.read_bytes())]
 
     def lost(self) -> reader.Lost:
         """What would be found if the process were killed now."""
@@ -126,6 +130,18 @@ def test_a_span_is_there_as_it_ended_when_an_exporter_has_taken_it(written: Writ
     assert written.owed() == [span_id]
     [back] = written.journal.read([span_id])
     assert (back.name, back.end_time, back.resource.attributes["service.name"]) == ("after", span.end_time, "test")
+
+
+def test_of_an_end_only_what_can_have_changed_is_written_where_the_rest_is_in_the_same_file(written: Written) -> None:
+    span = written.start()
+    before = written.kinds()
+    assert before[-1] == records.SPAN
+    written.end(span)
+    assert written.kinds() == [*before, records.ENDED]
+    [(_, state)] = written.lost().states(written.lost().left())
+    [read] = written.journal.read([id_of(span)])
+    assert state is not None
+    assert (state.name, state.end, dict(read.attributes or {})) == (span.name, span.end_time, FILL)
 
 
 def test_what_was_changed_is_there_and_nothing_is_written_for_what_was_not(written: Written) -> None:
@@ -421,6 +437,44 @@ def test_a_finalizer_may_start_and_end_spans_at_every_line_of_a_write(written: W
     written.tend()
     assert sorted(written.owed()) == sorted([own, *ended])
     assert sorted(written.open()) == sorted([still, *started])
+
+
+def test_a_write_may_be_left_at_every_line_of_it_by_an_exception_from_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As Ctrl-C does it. Who could not write for that would wait, or do without, for ever.
+    monkeypatch.setattr(pen, "_PATIENCE", 0.0)
+    writes = {pen.Pen.put_start.__code__, pen.Pen.put_end.__code__}
+    left = 0
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal left
+        if frame.f_code in writes and event == "line":
+            left -= 1
+            if left < 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return trace
+
+    for number in itertools.count():
+        written = Written(tmp_path / str(number))
+        first = written.start()
+        left = number
+        sys.settrace(trace)
+        try:
+            written.end(written.start())
+            assert number > 30
+            return
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(None)
+        written.end(first)
+        assert id_of(first) in written.owed()
+        thread = threading.Thread(target=written.several, args=(2,))
+        thread.start()
+        thread.join()
+        assert len(written.owed()) >= 3
 
 
 Situation = Callable[[Written], tuple[Callable[[], object], Callable[[], object], Callable[[], object]]]

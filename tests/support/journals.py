@@ -8,7 +8,7 @@ from typing import Any
 
 from agentops_otel.journal import format, records
 from agentops_otel.journal.places import Place
-from agentops_otel.journal.records import Owner, Record, Resource, Scope, Sink, SpanState
+from agentops_otel.journal.records import Ended, Owner, Record, Resource, Scope, Sink, SpanState
 
 KEY = "some.module.Exporter"
 OTHER = "other.module.Exporter"
@@ -57,6 +57,22 @@ def span(
         links=[],
     )
     return state._replace(**more)
+
+
+def end_of(state: SpanState, sink: int = 0) -> Ended:
+    """The end of a span as it stands apart."""
+    return Ended(
+        state.span_id,
+        0,
+        sink,
+        state.name,
+        state.end,
+        state.status,
+        state.description,
+        state.attributes,
+        state.events,
+        state.links,
+    )
 
 
 def content(*entries: Record) -> bytes:
