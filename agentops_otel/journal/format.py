@@ -24,9 +24,8 @@ FRAME: Final = struct.Struct("<4sII")
 """Its mark, its length and its checksum."""
 
 checksum: Final = adler32
-"""Of a payload, or of a part of it that follows one whose checksum is given too. It notices any changed byte and any
-torn end, in a third of the time of a CRC-32: the tables of that drive out of the processor's cache what the program
-needs next."""
+"""Of a payload; or of the rest of one, given the checksum of what is before it. It notices any changed byte and any
+torn end, and takes a third of a CRC-32, whose tables drive out of the processor's cache what the program needs next."""
 
 HEADER_SIZE: Final = _HEADER.size
 FRAME_SIZE: Final = FRAME.size

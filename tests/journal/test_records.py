@@ -223,6 +223,18 @@ def test_any_span_is_the_same_in_one_record_and_in_two(span: Span) -> None:
     assert repr(ended.of(started)) == repr(records.decode(written(span)))
 
 
+def test_a_span_that_has_started_is_written_as_one_that_has_not_changed_since() -> None:
+    # So that nothing is written of it until it has.
+    link = Link(SpanContext(7, 8, is_remote=True), {"a": 1})
+    span = tracer.start_span("span", kind=SpanKind.CLIENT, attributes={"a": ("b",)}, links=[link])
+    assert isinstance(span, Span)
+    known = First()
+    known.by_address = {id(span._resource): 0, id(span._instrumentation_scope): 0}
+    start = records.start_body(span, known, is_root=True)
+    assert start is not None
+    assert format.framed(bytes((records.SPAN,)) + start) == records.framed_span(span, known, is_root=True)
+
+
 @pytest.mark.parametrize("value", ["\ud800", 2**64])
 def test_a_span_that_cannot_be_encoded_as_it_is_is_written_whole(value: Any) -> None:
     span = with_attributes({"odd": value})
