@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from typing import Final
 from zlib import adler32
 
-VERSION: Final = 1
+VERSION: Final = 2
+"""Of the first one records had another checksum, and an end stood whole."""
 
 _MAGIC: Final = b"agentops-journal"
 _HEADER: Final = struct.Struct("<16sI")

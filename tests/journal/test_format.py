@@ -113,7 +113,7 @@ def test_a_file_of_something_else_is_no_journal(foreign: bytes) -> None:
         format.payloads(foreign)
 
 
-@pytest.mark.parametrize("version", [0, format.VERSION + 1, 2**32 - 1])
+@pytest.mark.parametrize("version", [0, format.VERSION - 1, format.VERSION + 1, 2**32 - 1])
 def test_a_file_of_another_version_is_not_read_and_the_error_names_both(version: int) -> None:
     data = format.header()[:-4] + struct.pack("<I", version) + format.framed(b"what this means is not known")
     with pytest.raises(format.NotAJournal, match=rf"version {version}, and this is version {format.VERSION}$"):
