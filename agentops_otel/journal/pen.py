@@ -15,6 +15,7 @@ from threading import RLock
 from time import monotonic, sleep
 from typing import Any, Final
 
+from ..shield import absorb
 from . import records
 from .format import FRAME_SIZE, MARK, checksum
 from .format import MOST_BYTES as LONGEST_RECORD
@@ -62,22 +63,23 @@ class Pen:
         shelf: Shelf,
         tend: Callable[[], object],
         soon: Soon,
-        forgotten: Callable[[int], object],
         dropped: Callable[[list[int]], object],
     ) -> None:
         """``soon(seconds, tend)`` is called when something was written, if ``is_tending`` is not set.
 
-        ``forgotten`` is told of each span that is not kept any longer; ``dropped`` of those that were, but there was no
-        room for them.
+        ``dropped`` is told of spans that were kept until there was no room for them.
         """
         self._shelf = shelf
         self._tend = tend
         self._soon = soon
-        self._forgotten = forgotten
         self._dropped = dropped
         self.numbers = Numbers(self._put_table)
         self.spans: dict[int, int] = {}
         """Where the last record of a span stands: its position among all that was written."""
+        self.roots: set[int] = set()
+        """Those of them that are roots of sessions."""
+        self.is_on = True
+        """False in a forked child, whose parent's files these are."""
         self.is_tending = False
         self._segment: Segment | None = None
         """The file that is written to."""
@@ -94,37 +96,51 @@ class Pen:
 
     # Both of these are on the path of every span, so they are written flat.
 
-    def put_start(self, span: Any, span_id: int, is_root: bool) -> None:
-        """Writes a span that has just started."""
+    def put_start(self, span: Any, is_root: bool = False) -> None:
+        """Writes a span that has just started. Raises nothing."""
         segment, turn = self._segment, self._turn
-        body = start_body(span, self.numbers, is_root)
         is_written = False
-        if body is not None and segment is not None:
-            length = len(body) + 1
-            check = checksum(body, _SPAN_BEGUN)
+        try:
             try:
-                if turn.setdefault(None, body) is body:  # what interrupts this is written after it
-                    offset = segment.end
-                    end = offset + FRAME_SIZE + length
-                    if end <= segment.limit and segment is self._segment:
-                        _pack_into[length](segment.data, offset, MARK, length, check, SPAN, body)
-                        segment.end = end
-                        segment.live += 1
-                        self.spans[span_id] = segment.base + offset
-                        is_written = True
-                    del turn[None]
-            except BaseException:
-                if turn.get(None) is body:
-                    del turn[None]
-                raise
-        if not is_written:
-            self._late.append((framed_span(span, self.numbers, is_root), span_id, ()))
-        if self._late:
-            self._write_late()
-        if not self.is_tending:
-            self.tend_soon()
+                context = span._context
+            except AttributeError:
+                context = span.context
+            if not context[3] & 1:  # not sampled: nobody exports it
+                return
+            span_id = context[1]
+            if is_root:
+                self.roots.add(span_id)
+            body = start_body(span, context, self.numbers, is_root)
+            if body is not None and segment is not None:
+                length = len(body) + 1
+                check = checksum(body, _SPAN_BEGUN)
+                try:
+                    if turn.setdefault(None, body) is body:  # what interrupts this is written after it
+                        offset = segment.end
+                        end = offset + FRAME_SIZE + length
+                        if end <= segment.limit and segment is self._segment:
+                            _pack_into[length](segment.data, offset, MARK, length, check, SPAN, body)
+                            segment.end = end
+                            segment.live += 1
+                            self.spans[span_id] = segment.base + offset
+                            is_written = True
+                        del turn[None]
+                except BaseException:
+                    if turn.get(None) is body:
+                        del turn[None]
+                    raise
+            if not is_written:
+                if not self.is_on:
+                    return
+                self._late.append((framed_span(span, self.numbers, is_root), span_id, ()))
+            if self._late:
+                self._write_late()
+            if not self.is_tending:
+                self.tend_soon()
+        except Exception as error:  # noqa: BLE001
+            absorb("writing the start of a span to the journal", error)
 
-    def put_end(self, span: Any, span_id: int, is_root: bool, sink: int) -> None:
+    def put_end(self, span: Any, span_id: int, sink: int) -> None:
         """Writes a span that has ended, and that a sink has taken: what of it does not stand in the same file."""
         segment, turn, spans = self._segment, self._turn, self.spans
         known = spans.get(span_id, -1)
@@ -150,7 +166,7 @@ class Pen:
                         del turn[None]
                     raise
         if not is_written:  # whole, for it may come to stand in another file
-            self._late.append((framed_span(span, self.numbers, is_root, sink), span_id, ()))
+            self._late.append((framed_span(span, self.numbers, span_id in self.roots, sink), span_id, ()))
         if self._late:
             self._write_late()
         if not self.is_tending:
@@ -238,8 +254,15 @@ class Pen:
     def clear(self) -> None:
         """Removes all files; only when `alone`. The next record begins anew."""
         self.spans.clear()
+        self.roots.clear()
         self._segment = None
         self._shelf.clear()
+
+    def leave(self) -> None:
+        """For a forked child: the files are the parent's."""
+        self.is_on = False
+        self._segment = None
+        self._shelf.leave()
 
     def is_done(self) -> bool:
         """Whether no span is kept, and nothing waits to be written."""
@@ -252,7 +275,7 @@ class Pen:
 
     def _forget(self, span_id: int) -> None:
         self._leave(self.spans.pop(span_id, None))
-        self._forgotten(span_id)
+        self.roots.discard(span_id)
 
     def _room(self, length: int, *, is_span: bool = True) -> Segment | None:
         """The file in which there is room for a record; a new one, if need be."""

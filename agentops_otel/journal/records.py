@@ -211,11 +211,10 @@ class NumbersOf(Protocol):
 # right now, and text or numbers that cannot be encoded (to look for these beforehand costs).
 
 
-def start_body(span: Any, numbers: NumbersOf, is_root: bool) -> bytes | None:
+def start_body(span: Any, context: tuple[Any, ...], numbers: NumbersOf, is_root: bool) -> bytes | None:
     """A span that has just started, as a `SPAN` record has it: without what can only have come later."""
     try:
-        context, parent, links = span._context, span._parent, span._links._dq
-        state = context[4]
+        parent, links, state = span._parent, span._links._dq, context[4]
         known = numbers.by_address
         return _encode(
             (

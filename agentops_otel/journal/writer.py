@@ -36,11 +36,12 @@ class Journal:
         ``dropped(spans)`` is told how many spans that waited for delivery had to go, because there were too many.
         """
         self._dropped = dropped
-        self._roots: set[int] = set()
         self._waiting: dict[int, int] = {}
         """The sinks that a span has still to be delivered to, as bits."""
         self._shelf = Shelf(place, records.Owner(process, run_id))
-        self._pen = Pen(self._shelf, self._tend, soon, self._roots.discard, self._no_room_for)
+        self._pen = Pen(self._shelf, self._tend, soon, self._no_room_for)
+        self.started = self._pen.put_start
+        """A span of a session has started."""
         self._spans = self._pen.spans
         self._numbers = self._pen.numbers
         self._is_closing = False
@@ -48,32 +49,14 @@ class Journal:
         """Spans that ended since the files were looked after, ..."""
         self._over: deque[int] = deque()
         """... and those that had before."""
-        self.is_on = True
-        """False in a forked child, whose parent's journal this is."""
 
     # -- spans --
-
-    def started(self, span: Any, *, is_root: bool) -> None:
-        """A span of a session has started."""
-        if not self.is_on:
-            return
-        try:
-            try:
-                context = span._context
-            except AttributeError:
-                context = span.context
-            if context[3] & 1:  # others nobody exports
-                if is_root:
-                    self._roots.add(context[1])
-                self._pen.put_start(span, context[1], is_root)
-        except Exception as error:  # noqa: BLE001
-            absorb("writing the start of a span to the journal", error)
 
     def changed(self, span: Any) -> None:
         """Something may have been written on an open span."""
         try:
             span_id = span.context[1]
-            if not self.is_on or not self._is_nobodys(span_id):
+            if not self._pen.is_on or not self._is_nobodys(span_id):
                 return
             known = self._pen.state(span_id)
             if known is None or not span.is_recording():
@@ -103,12 +86,12 @@ class Journal:
 
     def accepted(self, span: ReadableSpan, span_id: int, sink: int) -> bool:
         """A span that is sampled and has ended was taken for export; false if it is not in the journal."""
-        if not self.is_on or (span_id not in self._spans and semconv.SESSION_ID not in attributes_of(span)):
+        if not self._pen.is_on or (span_id not in self._spans and semconv.SESSION_ID not in attributes_of(span)):
             return False
         try:
             if span_id not in self._waiting or not self._waits_also_for(sink, span_id):
                 self._waiting[span_id] = 1 << sink
-                self._pen.put_end(span, span_id, span_id in self._roots, sink)
+                self._pen.put_end(span, span_id, sink)
         except Exception as error:  # noqa: BLE001
             absorb("writing the end of a span to the journal", error)
         return True
@@ -173,8 +156,7 @@ class Journal:
 
     def leave(self) -> None:
         """For a forked child: the files are the parent's."""
-        self.is_on = False
-        self._shelf.leave()
+        self._pen.leave()
 
     def _remove_if_done(self) -> None:
         if not self._spans:
@@ -257,7 +239,6 @@ class Journal:
         with self._pen.alone() as is_alone:
             if is_alone and self._shelf.is_gone():
                 self._shelf.warn("it was removed")
-                self._roots.clear()
                 self._waiting.clear()
                 self._pen.clear()
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 class SpanKeeper(Protocol):
     """Told of the spans of sessions where they start and end; must be quick and may raise nothing."""
 
-    def started(self, span: Any, *, is_root: bool) -> None:
+    def started(self, span: Any, is_root: bool = False) -> None:
         """A span has started, with the ids of its session."""
 
     def changed(self, span: Any) -> None:

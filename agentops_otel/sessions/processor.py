@@ -96,7 +96,7 @@ class TrackingProcessor(SpanProcessor):
                     self._learn_hint(record, span, parent_context)
             keeper = self._registry.keeper
             if keeper is not None:
-                keeper.started(span, is_root=False)
+                keeper.started(span)
             if record.limits is not None:
                 record.limits.touch()
             if not record.is_open:

@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+from support.spans import context_of
 
 from agentops_otel.journal import format, records
 from agentops_otel.journal.rebuild import Tables
@@ -210,7 +211,7 @@ def test_any_span_is_exported_after_its_journal_as_it_would_have_been(span: Span
 def test_any_span_is_the_same_in_one_record_and_in_two(span: Span) -> None:
     known = First()
     known.by_address = {id(span._resource): 0, id(span._instrumentation_scope): 0}
-    start, end = records.start_body(span, known, is_root=False), records.end_body(span, 7, 0)
+    start, end = records.start_body(span, context_of(span), known, is_root=False), records.end_body(span, 7, 0)
     assert start is not None
     assert end is not None
     started, ended = (
@@ -230,7 +231,7 @@ def test_a_span_that_has_started_is_written_as_one_that_has_not_changed_since() 
     assert isinstance(span, Span)
     known = First()
     known.by_address = {id(span._resource): 0, id(span._instrumentation_scope): 0}
-    start = records.start_body(span, known, is_root=True)
+    start = records.start_body(span, context_of(span), known, is_root=True)
     assert start is not None
     assert format.framed(bytes((records.SPAN,)) + start) == records.framed_span(span, known, is_root=True)
 
@@ -240,7 +241,10 @@ def test_a_span_that_cannot_be_encoded_as_it_is_is_written_whole(value: Any) -> 
     span = with_attributes({"odd": value})
     known = First()
     known.by_address = {id(span._resource): 0, id(span._instrumentation_scope): 0}
-    assert (records.start_body(span, known, is_root=False), records.end_body(span, 7, 0)) == (None, None)
+    assert (records.start_body(span, context_of(span), known, is_root=False), records.end_body(span, 7, 0)) == (
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize(

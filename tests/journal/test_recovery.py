@@ -20,7 +20,7 @@ from support.programs import Program
 from support.spans import attributes, context_of, poll
 
 from agentops_otel import semconv
-from agentops_otel.journal import recovery
+from agentops_otel.journal import format, recovery
 from agentops_otel.journal.places import Place
 from agentops_otel.journal.records import (
     Accepted,
@@ -366,7 +366,8 @@ def test_files_that_cannot_be_read_stay(place: Place) -> None:
     collector = Collector()
     summary = recover_one(place, collector)
     assert (collector.ids(), summary.left) == ([1], 0)
-    assert summary.problem == f"{newer.name}: it is a journal of version 2, and this is version 1"
+    version = format.VERSION
+    assert summary.problem == f"{newer.name}: it is a journal of version {version + 1}, and this is version {version}"
     assert newer.read_bytes() == data
     assert recover_one(place, collector).sent == 0
 
