@@ -1,8 +1,8 @@
 """Writes records one after the other, whichever threads and interruptions want them written.
 
-On the path of every span, so: no system call but when a file is full, and no lock that is held for long. A finalizer or
-signal handler may start or end a span in the middle of a write in this very thread; then what it wants to write is
-queued, and the interrupted write goes on with it.
+On the path of every span, so: a system call once in a hundred records or more, and nothing that is held for long. A
+finalizer or signal handler may start or end a span in the middle of a write in this very thread; then what it wants to
+write is queued, and the interrupted write goes on with it.
 """
 
 from __future__ import annotations

@@ -47,6 +47,9 @@ class Written:
         while self._due:
             self._due.pop(0)()
 
+    def is_to_be_tended(self) -> bool:
+        return bool(self._due)
+
     def files(self) -> list[Path]:
         return sorted(self.place.directory.glob("*.journal"))
 
@@ -409,6 +412,20 @@ def at_every_line(interrupt: Callable[[], object]) -> Iterator[None]:
         yield
     finally:
         sys.settrace(None)
+
+
+def test_a_forked_child_writes_nothing_to_the_files_of_its_parent(written: Written) -> None:
+    span = written.start()
+    written.tend()
+    before = [path.read_bytes() for path in written.files()]
+    written.journal.leave()
+    span.set_attribute("late", 1)
+    written.journal.changed(span)
+    written.start(is_root=True)
+    span.end()
+    assert not written.journal.accepted(span._readable_span(), id_of(span), written.sink)
+    assert [path.read_bytes() for path in written.files()] == before
+    assert not written.is_to_be_tended()
 
 
 @pytest.mark.usefixtures("small")
