@@ -84,8 +84,8 @@ class Pen:
         self._segment: Segment | None = None
         """The file that is written to."""
         self._turn: dict[None, object] = {}
-        """Whose turn it is to write: it is taken by `dict.setdefault`, in one operation and for a fifth of what a lock
-        takes. Either by what is written, or by this object, for more than one record."""
+        """Whose turn it is to write: it is taken by `dict.setdefault`, in one operation, which costs less
+        than a lock. Either by what is written, or by this object, for more than one record."""
         self._lock = RLock()
         """Of who wants to write more than one record."""
         self._late: deque[_Entry] = deque()
@@ -154,8 +154,10 @@ class Pen:
                     if turn.setdefault(None, body) is body:
                         offset = segment.end
                         end = offset + FRAME_SIZE + length
-                        # It may have been given up, or moved to another file, since it was looked up.
-                        if end <= segment.limit and segment is self._segment and spans.get(span_id) == known:
+                        # It may have been given up, or moved to another file, since it was looked up; or what waits to
+                        # be written says so.
+                        is_as_it_was = segment is self._segment and spans.get(span_id) == known and not self._late
+                        if is_as_it_was and end <= segment.limit:
                             _pack_into[length](segment.data, offset, MARK, length, check, ENDED, body)
                             segment.end = end
                             spans[span_id] = segment.base + offset

@@ -606,6 +606,22 @@ def test_a_span_may_be_taken_in_the_moment_when_it_is_given_up(at_each_line: Cal
     at_each_line(situation)
 
 
+def test_a_span_may_be_taken_before_it_is_written_that_it_was_given_up(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pen, "_PATIENCE", 0.0)
+    span = written.start()
+    span.end()
+    written.journal.ended(id_of(span))
+    turn = written.journal._pen._turn
+    turn[None] = "another thread, which does not get on"
+    written.tend()
+    del turn[None]
+    assert written.journal.accepted(span._readable_span(), id_of(span), written.sink)
+    assert written.owed() == [id_of(span)]
+    assert [read.name for read in written.journal.read([id_of(span)])] == ["span"]
+
+
 def test_a_span_may_arrive_at_one_exporter_while_another_takes_it(at_each_line: Callable[[Situation], None]) -> None:
     def situation(written: Written) -> Any:
         other = written.journal.sink("other")
