@@ -319,6 +319,10 @@ def test_of_a_file_that_was_cut_off_everything_before_is_read(tmp_path: Path, le
     assert bool(found.problems) == (0 < length < format.HEADER_SIZE)
 
 
+STARTED = span(2, parent=1)
+APART = content(STARTED, end_of(span(2, parent=1, end=3)))
+
+
 @any_input
 @given(offset=st.integers(0, len(WHOLE) - 1), flip=st.integers(1, 255))
 def test_a_damaged_byte_costs_one_record_at_most(tmp_path: Path, offset: int, flip: int) -> None:
@@ -333,6 +337,22 @@ def test_a_damaged_byte_costs_one_record_at_most(tmp_path: Path, offset: int, fl
         assert len(found.left()) >= 2
         assert found.damaged <= 1
     assert all(state in ENTRIES for _, state in found.states(found.left()))
+
+
+@any_input
+@given(offset=st.integers(format.HEADER_SIZE, len(APART) - 1), flip=st.integers(1, 255))
+def test_a_damaged_byte_of_an_end_apart_leaves_the_span_open_and_one_of_its_start_costs_it(
+    tmp_path: Path, offset: int, flip: int
+) -> None:
+    path = tmp_path / "1.journal"
+    data = bytearray(APART)
+    data[offset] ^= flip
+    path.write_bytes(data)
+    found = read([path])
+    states = [state for _, state in found.states(found.left())]
+    assert states in ([STARTED], [])
+    assert (states == [STARTED]) == (offset >= len(content(STARTED)))
+    assert not found.problems
 
 
 @any_input
