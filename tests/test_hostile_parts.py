@@ -375,6 +375,23 @@ class TestInterrupts:
             assert Counter(spans.names()) == {"session first": 1, "session second": 1, "session third": 1, "session": 3}
 
 
+def test_spans_that_raise_when_they_are_asked_keep_nobody_from_noticing_others_that_were_dropped(spans: Spans) -> None:
+    def ask() -> bool:
+        raise Hostile
+
+    # Both are looked after together, in any order.
+    for _ in range(5):
+        with ao.session():
+            hostile = spans.tracer.start_span("hostile")
+            hostile.is_recording = ask  # type: ignore[method-assign]
+            with ao.session():
+                spans.tracer.start_span("dropped")
+                runtime.registry.attend()
+                assert spans.names()[-1] == "dropped"
+        del hostile.is_recording  # type: ignore[method-assign]
+        hostile.end()
+
+
 class Exporter(SpanExporter):
     def __init__(self, error: type[BaseException] | None, result: Any = SpanExportResult.FAILURE) -> None:
         self.error, self.result = error, result

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context, trace
 
 from .. import clock
-from ..shield import Shield
+from ..shield import Shield, absorb
 from . import ending as ends
 from .adopted import AdoptedRecord
 from .afterlife import SpanKeeper
@@ -209,20 +209,26 @@ class Registry:
         for key in taken:
             record = self.find(key)
             if record is not None:
-                self.guard.watch_handle_of(record)
-                if self.guard.watch_spans(record):
-                    self.attend_soon(record.key)
-                elif not record.is_open:
-                    self.forget_if_done(record)
-                root = record.span
-                if type(record) is AdoptedRecord:
-                    self.learn(record, attributes_of(root))
-                known = ends.known_since_start(record)
-                if record.is_open and root is not None and root.is_recording():
-                    if known:
-                        write(root, known)
-                    if self.keeper is not None:
-                        self._keep_changes(self.keeper, record, root)
+                try:
+                    self._look_after(record)
+                except Exception as error:  # noqa: BLE001 - of somebody's span; the others have their turn all the same
+                    absorb("looking after a session", error)
+
+    def _look_after(self, record: Record) -> None:
+        self.guard.watch_handle_of(record)
+        if self.guard.watch_spans(record):
+            self.attend_soon(record.key)
+        elif not record.is_open:
+            self.forget_if_done(record)
+        root = record.span
+        if type(record) is AdoptedRecord:
+            self.learn(record, attributes_of(root))
+        known = ends.known_since_start(record)
+        if record.is_open and root is not None and root.is_recording():
+            if known:
+                write(root, known)
+            if self.keeper is not None:
+                self._keep_changes(self.keeper, record, root)
 
     def _keep_changes(self, keeper: SpanKeeper, record: Record, root: trace.Span) -> None:
         keeper.changed(root)
