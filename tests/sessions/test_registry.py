@@ -11,29 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from opentelemetry import context, trace
-from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace import Span as SdkSpan
-from support.spans import Spans, attributes, ending, in_use
+from opentelemetry.sdk.trace import TracerProvider
+from support.spans import Spans, attributes, ending, in_use, poll
 
 import agentops_otel as ao
 from agentops_otel.runtime import runtime
 from agentops_otel.testing import CapturedSessions, SessionClock, assert_session
-
-
-class Ended(SpanProcessor):
-    """Tells when a span of this name has ended."""
-
-    def __init__(self, name: str) -> None:
-        self.event = threading.Event()
-        self._name = name
-
-    def on_start(self, span: SdkSpan, parent_context: Context | None = None) -> None:
-        pass
-
-    def on_end(self, span: ReadableSpan) -> None:
-        if span.name == self._name:
-            self.event.set()
 
 
 class TestOpenSessions:
@@ -227,35 +210,29 @@ class TestLeak:
             spans.all()
         assert caught == []
 
-    def test_dropped_child_arrives_with_the_reason_and_the_session_goes_on(self) -> None:
-        ended = Ended("dropped")
-        with in_use(Spans(after=[ended])) as spans:
-            with ao.session() as session:
-                spans.tracer.start_span("dropped", attributes={"k": 1})
-                gc.collect()
-                assert ended.event.wait(30)
-                assert session.is_open
-            said = attributes(spans.by_name("dropped"))
-            assert (said["k"], said["agentops.session.end_reason"]) == (1, "garbage_collected")
-            assert ending(spans.root()) == ("success", "completed", "UNSET")
-
-    def test_dropped_child_of_an_ended_session_arrives_too(self) -> None:
-        ended = Ended("dropped")
-        with in_use(Spans(after=[ended])) as spans:
-            with ao.session():
-                child = spans.tracer.start_span("dropped")
-            assert spans.names() == ["session"]
-            del child
+    def test_dropped_child_arrives_with_the_reason_and_the_session_goes_on(self, spans: Spans) -> None:
+        with ao.session() as session:
+            spans.tracer.start_span("dropped", attributes={"k": 1})
             gc.collect()
-            assert ended.event.wait(30)
-            assert spans.names() == ["session", "dropped"]
+            poll(lambda: spans.names() == ["dropped"])
+            assert session.is_open
+        said = attributes(spans.by_name("dropped"))
+        assert (said["k"], said["agentops.session.end_reason"]) == (1, "garbage_collected")
+        assert ending(spans.root()) == ("success", "completed", "UNSET")
 
-    def test_child_that_is_held_is_not_ended_while_its_session_is_open(self) -> None:
-        ended = Ended("dropped")
-        with in_use(Spans(after=[ended])) as spans, ao.session():
+    def test_dropped_child_of_an_ended_session_arrives_too(self, spans: Spans) -> None:
+        with ao.session():
+            child = spans.tracer.start_span("dropped")
+        assert spans.names() == ["session"]
+        del child
+        gc.collect()
+        poll(lambda: spans.names() == ["session", "dropped"])
+
+    def test_child_that_is_held_is_not_ended_while_its_session_is_open(self, spans: Spans) -> None:
+        with ao.session():
             held = spans.tracer.start_span("held")
             spans.tracer.start_span("dropped")
-            assert ended.event.wait(30)  # so the guard has looked
+            poll(lambda: spans.names() == ["dropped"])  # so the guard has looked
             assert held.is_recording()
             held.end()
             assert "agentops.session.end_reason" not in attributes(spans.by_name("held"))
