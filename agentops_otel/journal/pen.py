@@ -15,9 +15,11 @@ from threading import RLock
 from time import monotonic, sleep
 from typing import Any, Final
 
+from ..semconv import SESSION_ID
+from ..sessions.sdk_spans import attributes_of
 from ..shield import absorb
 from . import records
-from .format import FRAME_SIZE, MARK, checksum
+from .format import FRAME_SIZE, MARK, checksum, framed
 from .format import MOST_BYTES as LONGEST_RECORD
 from .numbers import Numbers
 from .records import ENDED, HEAD, SPAN, end_body, framed_span, start_body
@@ -56,7 +58,10 @@ _ENDED_BEGUN: Final = checksum(bytes((ENDED,)))
 
 
 class Pen:
-    """Writes to the newest file on a shelf, and knows where the last record of each span stands. Thread-safe."""
+    """Writes to the newest file on a shelf, and knows of each span where its last record stands and who it waits for.
+
+    Thread-safe.
+    """
 
     def __init__(
         self,
@@ -78,6 +83,8 @@ class Pen:
         """Where the last record of a span stands: its position among all that was written."""
         self.roots: set[int] = set()
         """Those of them that are roots of sessions."""
+        self.waiting: dict[int, int] = {}
+        """The sinks that a span has still to be delivered to, as bits."""
         self.is_on = True
         """False in a forked child, whose parent's files these are."""
         self.is_tending = False
@@ -96,10 +103,8 @@ class Pen:
 
     # Both of these are on the path of every span, so they are written flat.
 
-    def put_start(self, span: Any, is_root: bool = False) -> None:
+    def started(self, span: Any, is_root: bool = False) -> None:
         """Writes a span that has just started. Raises nothing."""
-        segment, turn = self._segment, self._turn
-        is_written = False
         try:
             try:
                 context = span._context
@@ -110,10 +115,12 @@ class Pen:
             span_id = context[1]
             if is_root:
                 self.roots.add(span_id)
-            body = start_body(span, context, self.numbers, is_root)
+            segment, is_written = self._segment, False
+            body = start_body(span, context, self.numbers.by_address, is_root)
             if body is not None and segment is not None:
                 length = len(body) + 1
                 check = checksum(body, _SPAN_BEGUN)
+                turn = self._turn
                 try:
                     if turn.setdefault(None, body) is body:  # what interrupts this is written after it
                         offset = segment.end
@@ -140,39 +147,61 @@ class Pen:
         except Exception as error:  # noqa: BLE001
             absorb("writing the start of a span to the journal", error)
 
-    def put_end(self, span: Any, span_id: int, sink: int) -> None:
-        """Writes a span that has ended, and that a sink has taken: what of it does not stand in the same file."""
-        segment, turn, spans = self._segment, self._turn, self.spans
-        known = spans.get(span_id, -1)
-        is_written = False
-        if segment is not None and known >= segment.base:
-            body = end_body(span, known - segment.base, sink)
-            if body is not None:
-                length = len(body) + 1
-                check = checksum(body, _ENDED_BEGUN)
-                try:
-                    if turn.setdefault(None, body) is body:
-                        offset = segment.end
-                        end = offset + FRAME_SIZE + length
-                        # It may have been given up, or moved to another file, since it was looked up; or what waits to
-                        # be written says so.
-                        is_as_it_was = segment is self._segment and spans.get(span_id) == known and not self._late
-                        if is_as_it_was and end <= segment.limit:
-                            _pack_into[length](segment.data, offset, MARK, length, check, ENDED, body)
-                            segment.end = end
-                            spans[span_id] = segment.base + offset
-                            is_written = True
-                        del turn[None]
-                except BaseException:
-                    if turn.get(None) is body:
-                        del turn[None]
-                    raise
-        if not is_written:  # whole, for it may come to stand in another file
-            self._late.append((framed_span(span, self.numbers, span_id in self.roots, sink), span_id, ()))
-        if self._late:
-            self._write_late()
-        if not self.is_tending:
-            self.tend_soon()
+    def accepted(self, span: Any, span_id: int, sink: int) -> bool:
+        """Writes a span that is sampled, has ended, and was taken for export: what of it is not in the same file.
+
+        False if it is none of the journal's. Raises nothing.
+        """
+        try:
+            spans, waiting = self.spans, self.waiting
+            known = spans.get(span_id, -1)
+            if not self.is_on or (known < 0 and SESSION_ID not in attributes_of(span)):
+                return False
+            if span_id in waiting and self._waits_also_for(sink, span_id):
+                return True
+            waiting[span_id] = 1 << sink
+            segment, is_written = self._segment, False
+            if segment is not None and known >= segment.base:
+                body = end_body(span, known - segment.base, sink)
+                if body is not None:
+                    length = len(body) + 1
+                    check = checksum(body, _ENDED_BEGUN)
+                    turn = self._turn
+                    try:
+                        if turn.setdefault(None, body) is body:
+                            offset = segment.end
+                            end = offset + FRAME_SIZE + length
+                            # It may have been given up, or moved to another file, since it was looked up; or what waits
+                            # to be written says so.
+                            is_as_it_was = segment is self._segment and spans.get(span_id) == known and not self._late
+                            if is_as_it_was and end <= segment.limit:
+                                _pack_into[length](segment.data, offset, MARK, length, check, ENDED, body)
+                                segment.end = end
+                                spans[span_id] = segment.base + offset
+                                is_written = True
+                            del turn[None]
+                    except BaseException:
+                        if turn.get(None) is body:
+                            del turn[None]
+                        raise
+            if not is_written:  # whole, for it may come to stand in another file
+                self._late.append((framed_span(span, self.numbers, span_id in self.roots, sink), span_id, ()))
+            if self._late:
+                self._write_late()
+            if not self.is_tending:
+                self.tend_soon()
+        except Exception as error:  # noqa: BLE001
+            absorb("writing the end of a span to the journal", error)
+        return True
+
+    def _waits_also_for(self, sink: int, span_id: int) -> bool:
+        """False if everybody who was to get it has got it by now."""
+        with self.alone():
+            others = self.waiting.get(span_id, 0)
+            if others:
+                self.waiting[span_id] = others | 1 << sink
+                self.put(framed(records.encode(records.Accepted(span_id, sink))))
+        return bool(others)
 
     def put(self, frame: bytes, settled: Sequence[int] = ()) -> None:
         """Has a record written before it returns, unless this very thread was interrupted while it wrote another."""

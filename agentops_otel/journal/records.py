@@ -93,24 +93,29 @@ class SpanState(NamedTuple):
     parent_is_remote: bool
     is_root: bool
     """Of a session."""
-    trace_state: str
     flags: int
     kind: int
     name: str
     start: int
-    end: int
-    """0 while it is open."""
-    seen: int
-    """When this was written; 0 where its start or its end says so."""
-    status: int
-    description: str | None
     resource: int
     scope: int
     attributes: Attributes
-    events: Sequence[Event]
-    links: Sequence[Link]
+
+    # What nearly every span has when it starts need not be written: a record may end here.
+    trace_state: str = ""
+    links: Sequence[Link] = ()
+    end: int = 0
+    """0 while it is open."""
+    seen: int = 0
+    """When this was written; 0 where its start or its end says so."""
+    status: int = 0
+    description: str | None = None
+    events: Sequence[Event] = ()
     sink: int = NOBODY
     """The first exporter that took it for export, when it had ended; others say so in an `Accepted`."""
+
+
+_AT_START: Final = tuple(SpanState._field_defaults.values())
 
 
 class Ended(NamedTuple):
@@ -199,23 +204,28 @@ def encode(record: Record) -> bytes:
 class NumbersOf(Protocol):
     """What resources and scopes are named by."""
 
-    by_address: dict[int, int]
-
     def resource(self, resource: Any) -> int: ...
 
     def scope(self, scope: Any) -> int: ...
 
 
 # `start_body` and `end_body` run for every span, so they are flat: what a span has is read where the SDK keeps it. They
-# answer None for what has to be written whole: a span of another make, one to which an event is added in another thread
-# right now, and text or numbers that cannot be encoded (to look for these beforehand costs).
+# answer None for what has to be written the long way: a span that has links or a trace state from its start, one of
+# another make, one to which an event is added in another thread right now, and text or numbers that cannot be encoded
+# (to look for these beforehand costs).
 
 
-def start_body(span: Any, context: tuple[Any, ...], numbers: NumbersOf, is_root: bool) -> bytes | None:
-    """A span that has just started, as a `SPAN` record has it: without what can only have come later."""
+def start_body(span: Any, context: tuple[Any, ...], numbers: Mapping[int, int], is_root: bool) -> bytes | None:
+    """A span that has just started, as a `SPAN` record has it.
+
+    ``numbers``: those of resources and scopes, by their addresses.
+    """
     try:
-        parent, links, state = span._parent, span._links._dq, context[4]
-        known = numbers.by_address
+        state = context[4]
+        # To ask a state whether it is empty is a Python call, and nearly every span has this one.
+        if span._links._dq or (state is not DEFAULT_TRACE_STATE and state):
+            return None
+        parent = span._parent
         return _encode(
             (
                 context[1],
@@ -223,22 +233,13 @@ def start_body(span: Any, context: tuple[Any, ...], numbers: NumbersOf, is_root:
                 parent[1] if parent else 0,
                 parent[2] if parent else False,
                 is_root,
-                # Nearly every span has this one. To ask one whether it is empty is a Python call.
-                "" if state is DEFAULT_TRACE_STATE or not state else state.to_header(),
                 +context[3],  # an int, and not the subclass of it
                 span._kind._value_,  # not by the property, which is a Python call
                 span._name,
                 span._start_time or 0,
-                0,
-                0,
-                0,
-                None,
-                known[id(span._resource)],
-                known[id(span._instrumentation_scope)],
+                numbers[id(span._resource)],
+                numbers[id(span._instrumentation_scope)],
                 span._attributes._dict,
-                (),
-                [_link(link) for link in links] if links else (),
-                NOBODY,
             )
         )
     except (AttributeError, KeyError, *_NOT_ENCODABLE):
@@ -278,27 +279,29 @@ def framed_span(span: Any, numbers: NumbersOf, is_root: bool, sink: int = NOBODY
             parent[1] if parent else 0,
             parent[2] if parent else False,
             is_root,
-            state.to_header() if state else "",
             int(context[3]),
             span._kind.value,
             span._name,
             span._start_time or 0,
+            numbers.resource(span._resource),
+            numbers.scope(span._instrumentation_scope),
+            span._attributes._dict,
+        )
+        rest = (
+            state.to_header() if state else "",
+            tuple(_link(link) for link in links),
             0 if sink < 0 else span._end_time or 0,
             seen,
             status._status_code.value,
             status._description,
-            numbers.resource(span._resource),
-            numbers.scope(span._instrumentation_scope),
-            span._attributes._dict,
-            [_event(event) for event in events],
-            [_link(link) for link in links],
+            tuple(_event(event) for event in events),
             sink,
         )
     except (AttributeError, RuntimeError):  # of another make; or an event is added in another thread right now
         if isinstance(span, SimpleNamespace):
             raise
         return framed_span(laid_out(span), numbers, is_root, sink, seen)
-    return framed(bytes((SPAN,)) + _packed(values))
+    return framed(bytes((SPAN,)) + _packed(values if rest == _AT_START else values + rest))
 
 
 HEAD: Final = struct.Struct(f"{FRAME.format}B")

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from .. import clock, semconv
-from ..sessions.sdk_spans import attributes_of
+from .. import clock
 from ..shield import absorb
 from . import records
 from .format import FRAME_SIZE, framed
@@ -36,12 +35,14 @@ class Journal:
         ``dropped(spans)`` is told how many spans that waited for delivery had to go, because there were too many.
         """
         self._dropped = dropped
-        self._waiting: dict[int, int] = {}
-        """The sinks that a span has still to be delivered to, as bits."""
         self._shelf = Shelf(place, records.Owner(process, run_id))
         self._pen = Pen(self._shelf, self._tend, soon, self._no_room_for)
-        self.started = self._pen.put_start
+        self.started = self._pen.started
         """A span of a session has started."""
+        self.accepted = self._pen.accepted
+        """A span that is sampled and has ended was taken for export; false if it is not in the journal."""
+        self.waiting = self._pen.waiting
+        """The sinks that a span has still to be delivered to, as bits."""
         self._spans = self._pen.spans
         self._numbers = self._pen.numbers
         self._is_closing = False
@@ -73,10 +74,9 @@ class Journal:
 
     def ended(self, span_id: int) -> None:
         """A span is over. Who takes it for export says so in `accepted`; in a while it is known that nobody did."""
-        if span_id in self._spans and span_id not in self._waiting:
+        if self._is_nobodys(span_id):
             self._ended.append(span_id)
-            if not self._pen.is_tending:
-                self._pen.tend_soon()
+            self._pen.tend_soon()
 
     # -- exports --
 
@@ -84,30 +84,9 @@ class Journal:
         """The number of an exporter."""
         return self._numbers.sink(key)
 
-    def accepted(self, span: ReadableSpan, span_id: int, sink: int) -> bool:
-        """A span that is sampled and has ended was taken for export; false if it is not in the journal."""
-        if not self._pen.is_on or (span_id not in self._spans and semconv.SESSION_ID not in attributes_of(span)):
-            return False
-        try:
-            if span_id not in self._waiting or not self._waits_also_for(sink, span_id):
-                self._waiting[span_id] = 1 << sink
-                self._pen.put_end(span, span_id, sink)
-        except Exception as error:  # noqa: BLE001
-            absorb("writing the end of a span to the journal", error)
-        return True
-
-    def _waits_also_for(self, sink: int, span_id: int) -> bool:
-        """False if everybody who was to get it has got it by now."""
-        with self._pen.alone():
-            others = self._waiting.get(span_id, 0)
-            if others:
-                self._waiting[span_id] = others | 1 << sink
-                self._pen.put(framed(records.encode(records.Accepted(span_id, sink))))
-        return bool(others)
-
     def is_waiting(self, span_id: int, sink: int) -> bool:
         """Whether a span has still to be delivered to a sink."""
-        return bool(self._waiting.get(span_id, 0) >> sink & 1)
+        return bool(self.waiting.get(span_id, 0) >> sink & 1)
 
     def services(self) -> set[str]:
         """The ``service.name`` of all that is, or was, in it."""
@@ -115,7 +94,7 @@ class Journal:
 
     def waiting_count(self) -> int:
         """Spans that have ended and are not delivered."""
-        return len(self._waiting)
+        return len(self.waiting)
 
     def delivered(self, sink: int, span_ids: Sequence[int]) -> None:
         """Spans have arrived, or never will: they are not sent to this sink again, by anybody."""
@@ -124,14 +103,14 @@ class Journal:
         try:
             with self._pen.alone():  # with every exporter it may be another thread
                 for span_id in span_ids:
-                    waiting = self._waiting.get(span_id, 0)
+                    waiting = self.waiting.get(span_id, 0)
                     if waiting >> sink & 1:
                         known.append(span_id)
                         if waiting == 1 << sink:
-                            self._waiting.pop(span_id, None)
+                            self.waiting.pop(span_id, None)
                             settled.append(span_id)
                         else:
-                            self._waiting[span_id] = waiting & ~(1 << sink)
+                            self.waiting[span_id] = waiting & ~(1 << sink)
                 if known:
                     self._pen.put(framed(records.encode(records.Delivered(sink, known))), settled)
         except Exception as error:  # noqa: BLE001
@@ -189,7 +168,7 @@ class Journal:
 
     def _is_nobodys(self, span_id: int) -> bool:
         """Whether it waits for no exporter, and is kept nevertheless."""
-        return span_id in self._spans and span_id not in self._waiting
+        return span_id in self._spans and span_id not in self.waiting
 
     def _taken(self, queue: deque[int]) -> list[int]:
         taken = []
@@ -225,7 +204,7 @@ class Journal:
                 self._pen.write(frame, settled=[span_id])
                 return
             # Who has got it by now, a later file need not say: it is said for whom it still is.
-            waiting = self._waiting.get(span_id, 0)
+            waiting = self.waiting.get(span_id, 0)
             sinks = [sink for sink in range(waiting.bit_length()) if waiting >> sink & 1]
             first = sinks.pop(0) if sinks else records.NOBODY
             if state.sink != first:
@@ -239,9 +218,9 @@ class Journal:
         with self._pen.alone() as is_alone:
             if is_alone and self._shelf.is_gone():
                 self._shelf.warn("it was removed")
-                self._waiting.clear()
+                self.waiting.clear()
                 self._pen.clear()
 
     def _no_room_for(self, span_ids: list[int]) -> None:
         # Who wants to send one of them finds that it is not there.
-        self._dropped(sum(self._waiting.pop(span_id, 0) != 0 for span_id in span_ids))
+        self._dropped(sum(self.waiting.pop(span_id, 0) != 0 for span_id in span_ids))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any, Protocol
 
 
 class SpanKeeper(Protocol):
     """Told of the spans of sessions where they start and end; must be quick and may raise nothing."""
+
+    @property
+    def waiting(self) -> Container[int]:
+        """Spans that have ended and are to be exported: of their end nobody need tell."""
 
     def started(self, span: Any, is_root: bool = False) -> None:
         """A span has started, with the ids of its session."""

@@ -120,7 +120,7 @@ class TrackingProcessor(SpanProcessor):
                     return
                 trace_id = record.key
             keeper = self._registry.keeper
-            if keeper is not None:
+            if keeper is not None and span_id not in keeper.waiting:
                 keeper.ended(span_id)
             spans = record.spans
             if spans is None or spans.pop(span_id, _NOT_THERE) is _NOT_THERE:

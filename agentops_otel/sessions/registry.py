@@ -36,7 +36,6 @@ _OBSERVING = Shield("telling an observer of sessions")
 ATTEND = 0.5
 """Seconds after which a session in which something happened is looked after."""
 
-
 MOST_LOOKED_AFTER = 1000
 """Sessions whose open spans are looked at for changes while nothing else happens in them."""
 

@@ -461,7 +461,7 @@ def test_a_write_may_be_left_at_every_line_of_it_by_an_exception_from_outside(
 ) -> None:
     # As Ctrl-C does it. Who could not write for that would wait, or do without, for ever.
     monkeypatch.setattr(pen, "_PATIENCE", 0.0)
-    writes = {pen.Pen.put_start.__code__, pen.Pen.put_end.__code__}
+    writes = {pen.Pen.started.__code__, pen.Pen.accepted.__code__}
     left = 0
 
     def trace(frame: FrameType, event: str, argument: object) -> Any:
