@@ -16,6 +16,10 @@ from zlib import adler32
 VERSION: Final = 2
 """Of the first one records had another checksum, and an end stood whole."""
 
+EMPTY: Final = 2**32 - 1
+"""The version of a file that is about to be emptied: nothing counts that still stands in it. Far from the others, so
+that one damaged byte does not make it of them."""
+
 _MAGIC: Final = b"agentops-journal"
 _HEADER: Final = struct.Struct("<16sI")
 MARK: Final = b"\xa7\x0aJ\x1e"
@@ -42,9 +46,9 @@ class NotAJournal(ValueError):
     """A file of something else, or of a version that is not known here."""
 
 
-def header() -> bytes:
+def header(version: int = VERSION) -> bytes:
     """What a file begins with."""
-    return _HEADER.pack(_MAGIC, VERSION)
+    return _HEADER.pack(_MAGIC, version)
 
 
 def framed(payload: bytes) -> bytes:
@@ -52,15 +56,16 @@ def framed(payload: bytes) -> bytes:
     return FRAME.pack(MARK, len(payload), checksum(payload)) + payload
 
 
-def check_header(data: bytes | mmap.mmap) -> None:
-    """Raises NotAJournal for what is not a file of this version."""
+def has_records(data: bytes | mmap.mmap) -> bool:
+    """False for a file that is about to be emptied. Raises NotAJournal for what is not a file of this version."""
     if len(data) < HEADER_SIZE:
         raise NotAJournal("it is too short")
     magic, version = _HEADER.unpack(data[:HEADER_SIZE])
     if magic != _MAGIC:
         raise NotAJournal("it is no journal")
-    if version != VERSION:
+    if version not in (VERSION, EMPTY):
         raise NotAJournal(f"it is a journal of version {version}, and this is version {VERSION}")
+    return bool(version != EMPTY)
 
 
 def payload_at(data: bytes | mmap.mmap, offset: int) -> bytes | None:
@@ -79,8 +84,7 @@ def payloads(data: bytes | mmap.mmap) -> Iterator[tuple[int, bytes]]:
 
     Raises NotAJournal at once for what is not a file of this version.
     """
-    check_header(data)
-    return _payloads(data)
+    return _payloads(data) if has_records(data) else iter(())
 
 
 def _payloads(data: bytes | mmap.mmap) -> Iterator[tuple[int, bytes]]:

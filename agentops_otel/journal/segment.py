@@ -31,42 +31,62 @@ three times as long in all, and the whole file at once stops the program for mil
 _MADV_POPULATE_WRITE: Final = 23
 """Of Linux since 5.14; `mmap` has no name for it."""
 
+_ZEROS: Final = bytes(2**16)
+
 
 class Segment:
     """A file that records are appended to, and read back from. Not thread-safe."""
 
     __slots__ = ("_most", "_records", "base", "data", "end", "limit", "live", "number", "path", "size")
 
-    def __init__(self, path: Path, number: int, size: int) -> None:
-        """Makes the file. Raises OSError where that cannot be done, and leaves nothing behind then."""
+    def __init__(self, path: Path, number: int, data: mmap.mmap, *, is_present: bool) -> None:
+        """``data``: the mapping of a file that has a header; ``is_present``: whether it is in memory."""
         self.path = path
         self.number = number
         self.base = number << OFFSET_BITS
         """The position of its beginning among those of all files: they go up as it is written."""
-        self.size = size
+        self.data = data
+        """The mapping, for who must not make a call to write to it."""
+        self.size = size = len(data)
         self.live = 0
         """Spans whose last record is in it."""
         self._records = 0
+        self.end = format.HEADER_SIZE
+        """Where the next record goes."""
+        self._most = size - min(RESERVED, size // 16)
+        """Where records of spans end."""
+        self.limit = self._most if is_present else 0
+        """Up to where one can be written without asking whether there is room."""
+        if not is_present:
+            self._reach(self.end)
+
+    @classmethod
+    def made(cls, path: Path, number: int, size: int) -> Segment:
+        """Makes the file. Raises OSError where that cannot be done, and leaves nothing behind then."""
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             _take_room(file, size)
-            self.data = mmap.mmap(file, size)
-            """The mapping, for who must not make a call to write to it."""
+            data = mmap.mmap(file, size)
         except (OSError, ValueError):
             with suppress(OSError):
                 os.unlink(path)
             raise
         finally:
             os.close(file)
-        header = format.header()
-        self.data[: len(header)] = header
-        self.end = len(header)
-        """Where the next record goes."""
-        self._most = size - min(RESERVED, size // 16)
-        """Where records of spans end."""
-        self.limit = 0
-        """Up to where one can be written without asking whether there is room."""
-        self._reach(self.end)
+        data[: format.HEADER_SIZE] = format.header()
+        return cls(path, number, data, is_present=False)
+
+    def empty(self) -> None:
+        """Overwrites all records. Who is killed while that is done leaves none of them behind."""
+        self.data[: format.HEADER_SIZE] = format.header(format.EMPTY)
+        for offset in range(format.HEADER_SIZE, self.end, len(_ZEROS)):
+            self.data[offset : offset + len(_ZEROS)] = _ZEROS[: self.size - offset]
+
+    def moved(self, path: Path, number: int) -> Segment:
+        """The same file, which was emptied, with another number. Raises OSError where somebody has removed it."""
+        os.rename(self.path, path)
+        self.data[: format.HEADER_SIZE] = format.header()
+        return Segment(path, number, self.data, is_present=True)
 
     def has_room(self, length: int, *, is_span: bool) -> bool:
         """Whether a record of so many bytes, of a span or of something else, can be appended."""

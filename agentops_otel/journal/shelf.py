@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from time import monotonic
 from typing import Final
 
@@ -11,11 +12,14 @@ from .format import HEADER_SIZE, framed
 from .places import OwnerFiles, Place
 from .segment import RESERVED, Segment
 
-FIRST_BYTES: Final = 2**20
-"""Size of the first file: most processes need no second."""
+SMALL_BYTES: Final = 2**20
+"""Size of a file as long as there are few: most processes need no second."""
 
-SEGMENT_BYTES: Final = 2**23
-"""Size of every other."""
+LARGE_BYTES: Final = 2**23
+"""Size of others."""
+
+FEW: Final = 4
+"""Small files that are written to in turn, again and again, while what is in them is delivered."""
 
 MOST_BYTES: Final = 2**28
 """Of all of them."""
@@ -35,6 +39,8 @@ class Shelf:
         self._files: OwnerFiles | None = None
         self.segments: dict[int, Segment] = {}
         """By number, the oldest first."""
+        self._empty: list[Segment] = []
+        """Files for what comes. To make one and its pages takes a millisecond; and these are in memory."""
         self._next_number = 0
         self._blocked_until = 0.0
         self._has_warned = False
@@ -49,24 +55,33 @@ class Shelf:
         if monotonic() < self._blocked_until:
             return None
         head = self._owner + b"".join(map(framed, tables))
-        number = self._next_number
-        size = max(SEGMENT_BYTES if number else FIRST_BYTES, HEADER_SIZE + len(head) + length + RESERVED)
+        size = HEADER_SIZE + len(head) + length + RESERVED
         try:
-            if self._files is None:
-                self._files = self._place.new_owner()
-            segment = Segment(self._files.segment(number), number, size)
+            segment = self._segment(max(size, SMALL_BYTES if len(self.segments) < FEW else LARGE_BYTES))
         except OSError as error:
             self._blocked_until = monotonic() + _AGAIN
             self.warn(error.strerror or str(error))
             return None
-        self._next_number += 1
         segment.append(head)
-        self.segments[number] = segment
+        self.segments[segment.number] = segment
         return segment
+
+    def _segment(self, size: int) -> Segment:
+        if self._files is None:
+            self._files = self._place.new_owner()
+        number, self._next_number = self._next_number, self._next_number + 1
+        path = self._files.segment(number)
+        while self._empty:
+            empty = self._empty.pop()
+            if empty.size >= size:
+                with suppress(OSError):  # somebody has removed it
+                    return empty.moved(path, number)
+            empty.close()
+        return Segment.made(path, number, size)
 
     def is_too_large(self) -> bool:
         """Whether there are so many that the oldest has to go before another one is added."""
-        is_it = len(self.segments) > 1 and self._bytes() + SEGMENT_BYTES > MOST_BYTES
+        is_it = len(self.segments) > 1 and self._bytes() + LARGE_BYTES > MOST_BYTES
         if is_it and not self._has_overflowed:
             self._has_overflowed = True
             _logger.warning(
@@ -78,9 +93,13 @@ class Shelf:
         return sum(segment.size for segment in self.segments.values())
 
     def drop(self, segment: Segment) -> None:
-        """Removes a file."""
+        """Removes a file, or keeps it for what comes, with nothing in it."""
         del self.segments[segment.number]
-        segment.close()
+        if segment.size == SMALL_BYTES and len(self._empty) < FEW:
+            segment.empty()
+            self._empty.append(segment)
+        else:
+            segment.close()
 
     def is_gone(self) -> bool:
         """Whether somebody has removed the files."""
@@ -90,9 +109,10 @@ class Shelf:
     def clear(self) -> None:
         """Removes all files, and gives up the lock. The next one that is added begins anew."""
         files, self._files = self._files, None
-        for segment in self.segments.values():
+        for segment in (*self.segments.values(), *self._empty):
             segment.close()
         self.segments.clear()
+        self._empty.clear()
         if files is not None:
             files.remove()
 

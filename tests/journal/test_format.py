@@ -113,11 +113,15 @@ def test_a_file_of_something_else_is_no_journal(foreign: bytes) -> None:
         format.payloads(foreign)
 
 
-@pytest.mark.parametrize("version", [0, format.VERSION - 1, format.VERSION + 1, 2**32 - 1])
+@pytest.mark.parametrize("version", [0, format.VERSION - 1, format.VERSION + 1, 2**32 - 2])
 def test_a_file_of_another_version_is_not_read_and_the_error_names_both(version: int) -> None:
     data = format.header()[:-4] + struct.pack("<I", version) + format.framed(b"what this means is not known")
     with pytest.raises(format.NotAJournal, match=rf"version {version}, and this is version {format.VERSION}$"):
         format.payloads(data)
+
+
+def test_nothing_counts_in_a_file_that_is_about_to_be_emptied() -> None:
+    assert read(format.header(format.EMPTY) + format.framed(b"what this says is over")) == []
 
 
 def test_a_mapped_file_is_read_as_bytes_are() -> None:

@@ -184,7 +184,7 @@ def test_a_limit_of_the_size_of_files(deaths: Deaths, tmp_path: Path) -> None:
 
 @linux
 def test_a_disk_that_has_room_for_the_first_file_only(deaths: Deaths, tmp_path: Path) -> None:
-    died = programs_go_on(deaths, tmp_path / "disk", before=mounted(tmp_path / "disk", "size=2m"))
+    died = programs_go_on(deaths, tmp_path / "disk", before=mounted(tmp_path / "disk", "size=1500k"))
     assert "(No space left on device)" in said(died)
 
 

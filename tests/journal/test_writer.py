@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from support.spans import context_of
 
-from agentops_otel.journal import format, pen, places, reader, records, shelf, writer
+from agentops_otel.journal import format, pen, places, reader, records, segment, shelf, writer
 from agentops_otel.journal.places import Place
 from agentops_otel.journal.rebuild import Tables
 from agentops_otel.journal.writer import Journal
@@ -112,8 +112,8 @@ def written(tmp_path: Path) -> Iterator[Written]:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of a few records, as if there had been millions."""
-    monkeypatch.setattr(shelf, "FIRST_BYTES", 2**15)
-    monkeypatch.setattr(shelf, "SEGMENT_BYTES", 2**15 + 2**14)
+    monkeypatch.setattr(shelf, "SMALL_BYTES", 2**15)
+    monkeypatch.setattr(shelf, "LARGE_BYTES", 2**15 + 2**14)
 
 
 # -- a span -------------------------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ def test_a_span_of_no_session_and_one_that_is_not_sampled_are_none_of_the_journa
 
 
 def test_a_span_larger_than_a_file_is_there_and_one_that_is_too_large_costs_only_itself(written: Written) -> None:
-    large = written.end(written.start(attributes=FILL | {"large": "x" * (shelf.SEGMENT_BYTES + 1)}))
+    large = written.end(written.start(attributes=FILL | {"large": "x" * (shelf.LARGE_BYTES + 1)}))
     huge = written.start(attributes=FILL | {"huge": "x" * (format.MOST_BYTES + 1)})
     small = written.end(written.start())
     assert written.owed() == [large, small]
@@ -221,7 +221,7 @@ def test_the_room_of_a_file_is_taken_before_anything_is_written(written: Written
     # Else a write to the mapping on a full disk would kill.
     written.start()
     [path] = written.files()
-    assert path.stat().st_blocks * 512 >= path.stat().st_size == shelf.FIRST_BYTES
+    assert path.stat().st_blocks * 512 >= path.stat().st_size == shelf.SMALL_BYTES
 
 
 def test_the_next_file_goes_on_where_the_last_one_is_full(written: Written) -> None:
@@ -256,12 +256,66 @@ def test_every_file_can_be_read_without_the_ones_before(written: Written) -> Non
 
 
 @pytest.mark.usefixtures("small")
-def test_files_with_nothing_that_counts_are_removed(written: Written) -> None:
+def test_files_with_nothing_that_counts_are_removed_or_written_to_anew(written: Written) -> None:
+    seen: set[int] = set()
     for _ in range(20):
         written.deliver(written.several(100))
         written.tend()
-        assert len(written.files()) <= 2
+        files = written.files()
+        # Beside the newest one, in which only is what was delivered last.
+        assert len(files) <= 1 + shelf.FEW
+        assert sum(path.read_bytes().strip(b"\0").count(format.MARK) > 10 for path in files) <= 1
+        seen.update(path.stat().st_ino for path in files)
     assert written.lost().left() == []
+    assert len(seen) < 20
+
+
+@pytest.mark.usefixtures("small")
+def test_whoever_is_killed_while_a_file_is_emptied_has_nothing_more_to_send(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segment, "_ZEROS", bytes(100))
+    moments = 0
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal moments
+        if frame.f_code is not segment.Segment.empty.__code__:
+            return None
+        moments += 1
+        lost = reader.read(written.files())
+        assert (lost.left(), lost.problems) == ([], {})
+        return trace
+
+    written.deliver(written.several(20))
+    written.deliver(written.several(20))
+    sys.settrace(trace)
+    try:
+        written.tend()
+    finally:
+        sys.settrace(None)
+    assert moments > 300
+
+
+@pytest.mark.usefixtures("small")
+def test_an_empty_file_that_somebody_has_removed_is_made_again(written: Written) -> None:
+    written.deliver(written.several(100))
+    written.tend()
+    *empty, newest = written.files()
+    assert len(empty) > 1
+    for path in empty:
+        path.unlink()
+    ids = written.several(100)
+    assert written.owed() == ids
+    assert newest in written.files()
+
+
+def test_what_was_on_the_disk_is_overwritten_before_its_file_is_written_to_anew(written: Written) -> None:
+    old = written.start(attributes={"session.id": "s", "secret": "said once"})
+    written.deliver([written.end(old)])
+    written.deliver(written.several(1000))
+    written.tend()
+    assert len(written.files()) == 2
+    assert not any(b"said once" in path.read_bytes() for path in written.files())
 
 
 @pytest.mark.usefixtures("small")
@@ -285,7 +339,7 @@ def test_a_span_that_nobody_can_read_keeps_no_file(written: Written) -> None:
     for _ in range(10):
         written.deliver(written.several(100))
         written.tend()
-        assert len(written.files()) <= 2
+    assert len(written.files()) <= 1 + shelf.FEW
 
 
 @pytest.mark.usefixtures("small")
@@ -306,8 +360,8 @@ def test_spans_that_wait_outlive_their_file_and_it_is_still_known_for_whom(writt
 def test_what_is_over_the_bound_is_dropped_the_oldest_first_and_that_is_said_once(
     written: Written, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(shelf, "FIRST_BYTES", 2**15)
-    monkeypatch.setattr(shelf, "SEGMENT_BYTES", 2**15 + 2**14)
+    monkeypatch.setattr(shelf, "SMALL_BYTES", 2**15)
+    monkeypatch.setattr(shelf, "LARGE_BYTES", 2**15 + 2**14)
     monkeypatch.setattr(shelf, "MOST_BYTES", 2**17)
     with caplog.at_level(logging.WARNING, "agentops_otel"):
         ids = written.several(1000)
@@ -532,8 +586,8 @@ class Meanwhile:
 @pytest.fixture
 def at_each_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Situation], None]:
     monkeypatch.setattr(pen, "_PATIENCE", 30.0)
-    monkeypatch.setattr(shelf, "FIRST_BYTES", 2**12)
-    monkeypatch.setattr(shelf, "SEGMENT_BYTES", 2**12)
+    monkeypatch.setattr(shelf, "SMALL_BYTES", 2**12)
+    monkeypatch.setattr(shelf, "LARGE_BYTES", 2**12)
 
     def run(situation: Situation) -> None:
         for number in itertools.count():
