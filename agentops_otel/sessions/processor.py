@@ -77,14 +77,15 @@ class TrackingProcessor(SpanProcessor):
             record = self._open(trace_id) or self._over(trace_id)
             if record is None:
                 record = self._record_of_parent(span, parent_context)
-                if record is None:
+                if record is None or record.span is span:
                     return
                 trace_id = record.key
             spans = record.spans
             if spans is None:
                 spans = record.first_span()
-            if span_id in spans or record.span is span or (type(record) is AdoptedRecord and record.is_root(span_id)):
-                return  # by another one of these processors
+            # Another one of these processors has seen it, as it may have seen a root above.
+            if span_id in spans or (type(record) is AdoptedRecord and record.is_root(span_id)):
+                return
             spans[span_id] = span
             if trace_id not in self._fresh:
                 self._registry.attend_soon(trace_id)

@@ -35,18 +35,15 @@ def stamp(span: trace.Span, session_id: str, ids: Mapping[str, str]) -> Mapping[
     """Sets the ids of its session on a span that is just starting, but those it brings; returns its attributes."""
     try:
         bounded = span._attributes  # type: ignore[attr-defined]
-        attributes = bounded._dict
-        is_roomy = bounded.max_value_len is None and (
-            bounded.maxlen is None or len(attributes) + len(ids) < bounded.maxlen
-        )
+        attributes, most = bounded._dict, bounded.maxlen
+        if bounded.max_value_len is None and (most is None or len(attributes) + len(ids) < most):
+            attributes.setdefault(_SESSION_ID, session_id)
+            if ids:
+                for name, value in ids.items():
+                    attributes.setdefault(name, value)
+            return attributes  # type: ignore[no-any-return]
     except AttributeError:
-        is_roomy = False
-    if is_roomy and isinstance(attributes, dict):
-        attributes.setdefault(_SESSION_ID, session_id)
-        if ids:
-            for name, value in ids.items():
-                attributes.setdefault(name, value)
-        return attributes
+        pass
     present: Mapping[str, Any] = getattr(span, "attributes", None) or {}
     for name, value in {_SESSION_ID: session_id, **ids}.items():
         if name not in present:
@@ -58,21 +55,18 @@ def write(span: trace.Span, attributes: Mapping[str, AttributeValue]) -> None:
     """Sets attributes of a span that are clean already: arrays are tuples, and each of one type."""
     try:
         bounded = span._attributes  # type: ignore[attr-defined]
-        present = bounded._dict
-        is_plain = (
-            isinstance(present, dict)
-            and bounded.max_value_len is None
-            and (bounded.maxlen is None or len(present) + len(attributes) <= bounded.maxlen)
+        present, most = bounded._dict, bounded.maxlen
+        if (
+            bounded.max_value_len is None
+            and (most is None or len(present) + len(attributes) <= most)
             and span._end_time is None  # type: ignore[attr-defined]
-        )
-        lock = bounded._lock
+        ):
+            with bounded._lock:
+                present.update(attributes)
+            return
     except AttributeError:
-        is_plain = False
-    if is_plain:
-        with lock:
-            present.update(attributes)
-    else:
-        span.set_attributes(attributes)
+        pass
+    span.set_attributes(attributes)
 
 
 def laid_out(span: Any) -> Any:

@@ -446,6 +446,23 @@ def test_what_others_wrapped_since_stays_wrapped(here: Here) -> None:
     assert exporter.got == ["span", "span"]
 
 
+def test_what_others_wrapped_before_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Unlike the SDK's own, which does nothing but what is known here.
+    own, seen = BatchSpanProcessor.on_end, []
+
+    def theirs(processor: BatchSpanProcessor, span: ReadableSpan) -> None:
+        seen.append(span.name)
+        own(processor, span)
+
+    monkeypatch.setattr(BatchSpanProcessor, "on_end", theirs)
+    here, exporter = Here(tmp_path / "journal"), Exporter()
+    provider = here.provider(BatchSpanProcessor(exporter, schedule_delay_millis=NEVER))
+    end_span(provider)
+    provider.force_flush()
+    here.close()
+    assert seen == exporter.got == ["span"]
+
+
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 def test_the_sdk_still_sees_which_arguments_a_shutdown_takes(
     here: Here, receiver: Receiver, protocol: Protocol
