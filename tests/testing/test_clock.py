@@ -14,7 +14,7 @@ from support.spans import Spans, attributes, in_use, poll
 
 import agentops_otel as ao
 from agentops_otel.runtime import runtime
-from agentops_otel.testing import CapturedSessions, SessionClock, assert_session, capture_sessions
+from agentops_otel.testing import CapturedSessions, SessionClock, assert_session, capture_sessions, fake_clock
 
 TRACER = trace.get_tracer("module")
 MIDNIGHT = int(datetime(2000, 1, 1, tzinfo=timezone.utc).timestamp()) * 10**9
@@ -196,3 +196,13 @@ class TestAdvancing:
             spans.tracer.start_span("dropped")  # found by what was planned while the other clock was in use
             poll(spans.names)
             assert attributes(spans.by_name("dropped"))["agentops.session.end_reason"] == "garbage_collected"
+
+    def test_does_so_also_where_it_was_used_by_itself(self) -> None:
+        with in_use(Spans()) as spans, ao.session():
+            clock = SessionClock(fake_clock.START)
+            with fake_clock.in_use(clock):
+                clock.advance(3600)
+                with ao.session():
+                    assert runtime.registry._is_attending
+            spans.tracer.start_span("dropped")
+            poll(lambda: "dropped" in spans.names())
