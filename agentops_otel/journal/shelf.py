@@ -95,7 +95,7 @@ class Shelf:
     def drop(self, segment: Segment) -> None:
         """Removes a file, or keeps it for what comes, with nothing in it."""
         del self.segments[segment.number]
-        if segment.size == SMALL_BYTES and len(self._empty) < FEW:
+        if segment.size == SMALL_BYTES and max(len(self.segments), len(self._empty)) < FEW:
             segment.empty()
             self._empty.append(segment)
         else:
