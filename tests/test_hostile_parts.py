@@ -388,7 +388,7 @@ def test_spans_that_raise_when_they_are_asked_keep_nobody_from_noticing_others_t
                 spans.tracer.start_span("dropped")
                 runtime.registry.attend()
                 assert spans.names()[-1] == "dropped"
-        del hostile.is_recording  # type: ignore[method-assign]
+        del hostile.is_recording
         hostile.end()
 
 
