@@ -139,6 +139,9 @@ class _Handler(BaseHTTPRequestHandler):
             if self._answered is not None:
                 self._answered.is_confirmed = False
             raise
+        # Or it had gone before the answer came: then there is an error, but none to read.
+        if self._answered is not None and self.connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self._answered.is_confirmed = False
 
     def do_POST(self) -> None:
         self._answered = None  # that there is a next request shows that the answer was read
