@@ -28,6 +28,8 @@ class Numbers:
         """Kept, so that nothing else gets their addresses."""
         self._by_content: dict[bytes, int] = {}
         self._sinks: dict[str, int] = {}
+        self._sinks_to_tell: dict[str, int] = {}
+        self._count_of_sinks = itertools.count()
         self.payloads: list[bytes] = []
         """The records of all of them."""
         self.services: set[str] = set()
@@ -43,8 +45,10 @@ class Numbers:
     def sink(self, key: str) -> int:
         number = self._sinks.get(key)
         if number is None:
-            number = self._sinks.setdefault(key, len(self._sinks))
+            # It is used only when it has been told, so another thread that asks for it meanwhile tells it, too.
+            number = self._sinks_to_tell.setdefault(key, next(self._count_of_sinks))
             self._add(records.encode(records.Sink(number, key)))
+            self._sinks[key] = number
         return number
 
     def tables(self) -> Tables:

@@ -320,12 +320,15 @@ class Pen:
                 self._forget(span_id)
             self._shelf.drop(oldest)
             self._dropped(gone)
-        segment = self._shelf.add(self.numbers.payloads, length)
+        tables = list(self.numbers.payloads)
+        segment = self._shelf.add(tables, length)
         if segment is not None:
             self._segment = segment
             owed, self._owed = self._owed, deque()
             self._late.extendleft(reversed(owed))
-        return segment
+            for payload in self.numbers.payloads[len(tables) :]:  # told while there was no file yet
+                self.write(framed(payload))
+        return self._segment if segment is not None else None
 
     # -- reading --
 

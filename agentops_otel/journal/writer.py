@@ -190,7 +190,8 @@ class Journal:
             for span_id in self._pen.kept_in(oldest) if oldest.live else ():
                 self._move(span_id, oldest)
             with self._pen.alone() as is_alone:
-                if oldest.live or not is_alone:
+                # Another thread may have removed it meanwhile, with all others.
+                if oldest.live or not is_alone or self._shelf.segments.get(oldest.number) is not oldest:
                     return
                 self._shelf.drop(oldest)
 

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from support.spans import context_of
 
-from agentops_otel.journal import format, pen, places, reader, records, segment, shelf, writer
+from agentops_otel.journal import format, numbers, pen, places, reader, records, segment, shelf, writer
 from agentops_otel.journal.places import Place
 from agentops_otel.journal.rebuild import Tables
 from agentops_otel.journal.writer import Journal
@@ -28,7 +28,7 @@ from agentops_otel.journal.writer import Journal
 provider = TracerProvider(shutdown_on_exit=False, resource=Resource({"service.name": "test"}))
 tracer = provider.get_tracer("tests", "1")
 JOURNAL = Path(writer.__file__).parent
-DECIDING = {writer.__file__, pen.__file__, shelf.__file__, places.__file__}
+DECIDING = {writer.__file__, numbers.__file__, pen.__file__, shelf.__file__, places.__file__}
 FILL = {"session.id": "s" * 32, "text": "x" * 900}
 """Makes a record of about a kilobyte."""
 
@@ -703,11 +703,46 @@ def test_a_span_may_arrive_at_two_exporters_at_once(at_each_line: Callable[[Situ
     at_each_line(situation)
 
 
-def test_files_that_another_thread_removes_because_all_has_arrived_are_not_missed(
-    at_each_line: Callable[[Situation], None], caplog: pytest.LogCaptureFixture
+def test_an_exporter_may_become_known_while_the_first_file_is_made(at_each_line: Callable[[Situation], None]) -> None:
+    def situation(written: Written) -> Any:
+        started: list[Span] = []
+
+        def end() -> None:
+            other = written.journal.sink("other")
+            ended = [written.end(span, other) for span in started]
+            assert written.lost().recipients(["exporter", "other"]) == ["exporter", "other"]
+            assert written.owed("other") == ended
+            written.journal.delivered(other, ended)
+
+        return lambda: started.append(written.start()), lambda: written.journal.sink("other"), end
+
+    at_each_line(situation)
+
+
+def test_an_exporter_may_be_used_while_it_becomes_known_to_another_thread(
+    at_each_line: Callable[[Situation], None],
 ) -> None:
     def situation(written: Written) -> Any:
-        spans = written.several(1)
+        span = written.start()
+
+        def take() -> None:
+            written.end(span, written.journal.sink("other"))
+
+        def arrive() -> None:
+            assert written.owed("other") == [id_of(span)]
+            written.journal.delivered(written.journal.sink("other"), [id_of(span)])
+
+        return lambda: written.journal.sink("other"), take, arrive
+
+    at_each_line(situation)
+
+
+@pytest.mark.parametrize("count", [1, 50])  # in one file, and in several
+def test_files_that_another_thread_removes_because_all_has_arrived_are_not_missed(
+    at_each_line: Callable[[Situation], None], caplog: pytest.LogCaptureFixture, count: int
+) -> None:
+    def situation(written: Written) -> Any:
+        spans = written.several(count)
         written.journal.close()
         return written.tend, lambda: written.deliver(spans), lambda: None
 
