@@ -13,9 +13,12 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from ..sessions.worker import start_thread
+from ..own_threads import start_thread
 
 WATCHED = tuple(signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+_AGAIN = 0.01
+"""Seconds after which who should have died tries again."""
 
 
 class Signals:
@@ -172,6 +175,11 @@ def _kill(number: int) -> None:
     """The default action of a signal, from a thread that is not the main one."""
     import ctypes
 
-    # The `signal` module refuses to change a disposition here, and the main thread may not come by for minutes.
-    ctypes.CDLL(None).signal(number, signal.SIG_DFL.value)
-    os.kill(os.getpid(), number)
+    libc = ctypes.CDLL(None)
+    while True:
+        # The `signal` module refuses to change a disposition here, and the main thread may not come by for minutes.
+        libc.signal(number, signal.SIG_DFL.value)
+        os.kill(os.getpid(), number)
+        # Still alive: the main thread is on its way through the handler of `faulthandler`, which puts the one before it
+        # in place for a moment, and that only notes the signal, for who may not come by.
+        threading.Event().wait(_AGAIN)
