@@ -14,6 +14,7 @@ runtime.py        joins the parts; the only process-wide state
 api.py            the public functions; operations.py the public decorators; processor.py the public span processor,
                   all on top of the runtime
 shield.py         the one place where an exception stops
+own_threads.py    threads that leave signals to the main one
 semconv.py        every name that is written
 config.py         every setting
 """

@@ -7,7 +7,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from .. import clock
-from ..sessions.worker import Timer, Worker, start_thread
+from ..own_threads import start_thread
+from ..sessions.worker import Timer, Worker
 from ..shield import Shield
 from .verdicts import Verdict
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from opentelemetry.util.types import AttributeValue
 
-from ..sessions.worker import start_thread
+from ..own_threads import start_thread
 from ..shield import Shield
 from . import records
 from .finishing import ended, recounted, tell

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.trace import SpanContext, TraceFlags
 
-from ..sessions.worker import start_thread
+from ..own_threads import start_thread
 from ..shield import Shield, absorb
 
 PORTION = 256

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import heapq
 import queue
 import threading
@@ -10,21 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import clock
+from ..own_threads import start_thread
 from ..shield import Shield
 
 _SHIELD = Shield("working in the background", on_own_thread=True)
 
 Job = Callable[..., object]
-
-
-def start_thread(job: Callable[[], object], name: str) -> threading.Thread:
-    """Starts a daemon thread of this package; RuntimeError where none can be had.
-
-    In an empty context: one that is started in a session would belong to it, for good.
-    """
-    thread = threading.Thread(target=job, name=name, daemon=True)
-    contextvars.Context().run(thread.start)
-    return thread
 
 
 class Timer:

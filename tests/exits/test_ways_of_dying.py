@@ -342,6 +342,13 @@ def test_a_signal_that_kills_ends_the_session_wherever_the_main_thread_is(
     died.only_session(signalled(number), open_spans=OPEN)
 
 
+@pytest.mark.parametrize("attempt", range(8))  # each of them hung in one of ten cases
+def test_a_signal_is_not_lost_in_a_thread_that_begins_or_ends(deaths: Deaths, attempt: int) -> None:
+    died = deaths.run("threads_come_and_go", send=signal.SIGTERM)
+    assert died.quiet == (-signal.SIGTERM, "")
+    died.only_session(signalled(signal.SIGTERM), open_spans=OPEN)
+
+
 @every_setup
 @every_protocol
 def test_sigterm_ends_the_session(deaths: Deaths, setup: Setup, protocol: Protocol) -> None:
