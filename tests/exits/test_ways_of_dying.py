@@ -349,6 +349,12 @@ def test_a_signal_is_not_lost_in_a_thread_that_begins_or_ends(deaths: Deaths, at
     died.only_session(signalled(signal.SIGTERM), open_spans=OPEN)
 
 
+def test_a_signal_kills_also_where_its_disposition_was_put_back_just_before(deaths: Deaths) -> None:
+    died = deaths.run("disposition_put_back", send=signal.SIGTERM)
+    assert died.quiet == (-signal.SIGTERM, "")
+    died.only_session(signalled(signal.SIGTERM), open_spans=OPEN)
+
+
 @every_setup
 @every_protocol
 def test_sigterm_ends_the_session(deaths: Deaths, setup: Setup, protocol: Protocol) -> None:
